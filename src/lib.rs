@@ -1,0 +1,3 @@
+//! nbcourier puts a notebook for every finished run into its physicist's own Jupyter.
+
+pub mod run;

@@ -1,0 +1,217 @@
+//! The configuration as the rest of the program sees it: checked values only.
+//!
+//! Pure: reading files is the business of [`crate::config`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use globset::GlobSet;
+use regex::Regex;
+
+use super::secret::SecretRef;
+use crate::retry::{Paces, RetryPolicy};
+use crate::run::Parameters;
+
+/// A whole configuration. Paths are absolute.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The main file.
+    pub file: PathBuf,
+    /// Log filter, `info` by default.
+    pub log: String,
+    /// The state directory.
+    pub state: PathBuf,
+    /// `[retry]`.
+    pub retry: RetryPolicy,
+    /// Every fixed pace.
+    pub paces: Paces,
+    /// Where the page is served; `None` is "off".
+    pub listen: Option<SocketAddr>,
+    /// Whom to ask, shown on the page and in the User-Agent.
+    pub contact: Option<String>,
+    /// `[watch.NAME]`.
+    pub watches: Vec<Watch>,
+    /// `[spool] directory`.
+    pub spool: Option<PathBuf>,
+    /// `[notebook.NAME]`.
+    pub notebooks: Vec<Notebook>,
+    /// `[destination.NAME]`.
+    pub destinations: Vec<Destination>,
+}
+
+impl Config {
+    /// The watch of that name.
+    #[must_use]
+    pub fn watch(&self, name: &str) -> Option<&Watch> {
+        self.watches.iter().find(|watch| watch.name == name)
+    }
+
+    /// The notebook table of that name.
+    #[must_use]
+    pub fn notebook(&self, name: &str) -> Option<&Notebook> {
+        self.notebooks.iter().find(|notebook| notebook.name == name)
+    }
+
+    /// The destination of that name.
+    #[must_use]
+    pub fn destination(&self, name: &str) -> Option<&Destination> {
+        self.destinations
+            .iter()
+            .find(|destination| destination.name == name)
+    }
+}
+
+/// A directory in which runs appear.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Its name.
+    pub name: String,
+    /// The parent of the run directories.
+    pub directory: PathBuf,
+    /// Matches a run's whole name; its named groups become parameters.
+    pub pattern: Regex,
+    /// When a run is complete.
+    pub ready: Condition,
+    /// How long a complete run must be unchanged.
+    pub settle: Duration,
+    /// After how long an incomplete run counts as stalled.
+    pub max_wait: Duration,
+    /// Metadata files, merged in order.
+    pub parameters: Vec<ParameterFile>,
+    /// Names that are never runs.
+    pub ignore: GlobSet,
+    /// What becomes of runs that are there at the very first start.
+    pub existing: Existing,
+    /// Between two listings.
+    pub poll_every: Duration,
+}
+
+/// A metadata file inside a run directory; JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParameterFile {
+    /// Relative to the run directory.
+    pub file: String,
+    /// Whether a run is complete without it.
+    pub optional: bool,
+}
+
+/// When a run is complete.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// A file inside the run directory matches one of these globs.
+    Marker(GlobSet, Vec<String>),
+    /// Nothing in the run directory has changed for so long, as observed.
+    Quiet(Duration),
+    /// As soon as the directory is there.
+    Appears,
+    /// One of these.
+    Any(Vec<Condition>),
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Marker(_, globs) => write!(f, "{} appears", globs.join(" or ")),
+            Self::Quiet(quiet) => write!(f, "nothing has changed for {} s", quiet.as_secs_f64()),
+            Self::Appears => f.write_str("the directory appears"),
+            Self::Any(conditions) => {
+                let each: Vec<String> = conditions.iter().map(ToString::to_string).collect();
+                f.write_str(&each.join(", or "))
+            }
+        }
+    }
+}
+
+/// What becomes of runs that are there at the very first start of a watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// They are remembered, not delivered.
+    Ignore,
+    /// They are delivered.
+    All,
+    /// Those that began at or after this time (milliseconds since 1970, UTC) are delivered.
+    Since(i64),
+    /// The newest so many are delivered.
+    Last(usize),
+}
+
+/// A template and what is made of it.
+#[derive(Clone, Debug)]
+pub struct Notebook {
+    /// Its name.
+    pub name: String,
+    /// The template file.
+    pub template: PathBuf,
+    /// Pattern of the notebook's file name.
+    pub file_name: String,
+    /// Watches whose runs get it; `None` is all, the spool included.
+    pub watches: Option<Vec<String>>,
+    /// Destinations it goes to; `None` is all.
+    pub to: Option<Vec<String>>,
+    /// Further parameters; strings may hold placeholders.
+    pub parameters: Parameters,
+}
+
+/// Where notebooks go.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Pattern of the user's name; `None` is the credential's owner.
+    pub user: Option<String>,
+    /// The only users it may act for; empty when `user` holds no placeholder.
+    pub users: Vec<String>,
+    /// Pattern of the directory below the user's root.
+    pub directory: String,
+    /// Deliveries at once.
+    pub concurrency: usize,
+}
+
+/// The kinds of destination.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A `JupyterHub`.
+    Hub(Hub),
+    /// A plain Jupyter Server.
+    Server(Server),
+    /// A directory.
+    Path {
+        /// Its root.
+        root: PathBuf,
+        /// Pattern of the link shown, with `{path}`.
+        open: Option<String>,
+    },
+}
+
+/// A `JupyterHub`.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    /// Base URL with a final `/`, without `hub/`.
+    pub url: url::Url,
+    /// The hub token.
+    pub token: SecretRef,
+    /// Name of the user's server; empty is the default server.
+    pub server_name: String,
+    /// Whether to start the user's server.
+    pub spawn: bool,
+    /// Sent as they are; `None` sends no body, so that the user's last choice is repeated.
+    pub spawn_options: Option<serde_json::Value>,
+    /// How long a start may take.
+    pub spawn_timeout: Duration,
+    /// Further certificate authorities, PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A plain Jupyter Server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Base URL with a final `/`.
+    pub url: url::Url,
+    /// The server's token.
+    pub token: SecretRef,
+    /// Further certificate authorities, PEM.
+    pub ca_file: Option<PathBuf>,
+}

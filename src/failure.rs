@@ -1,0 +1,240 @@
+//! What went wrong, where, and what to do: the one table of failure codes.
+//!
+//! Code that talks to the outside reports a [`Failure`] with a [`Code`]; it never decides what
+//! follows. The table says for each code whether to try again or to hold, for whom, how a hold is
+//! probed, and what a person is told. [`crate::job::advance`] reads it. Pure: no IO, no clock.
+
+use std::time::Duration;
+
+/// What follows from a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The world will heal; the job is tried again at this pace.
+    Retry(Pace),
+    /// A person must act; this probe tells when they have.
+    Hold(Probe),
+    /// This job can never succeed unchanged.
+    GiveUp,
+}
+
+impl Class {
+    /// The word used in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry(_) => "retry",
+            Self::Hold(_) => "hold",
+            Self::GiveUp => "give-up",
+        }
+    }
+}
+
+/// How fast a retried job comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// About a second: the state is known and the next step mends it.
+    Soon,
+    /// `[retry] first` doubling to `[retry] longest`; the age of the job counts.
+    Ordinary,
+    /// As `Ordinary`, but an outage of theirs: the time does not count towards giving up.
+    Outage,
+    /// A hub that throttles without saying for how long: minutes. An outage too.
+    Throttled,
+    /// Starting the server failed: 30 s doubling to 10 min, since a hub may exit after a few.
+    Spawn,
+}
+
+impl Pace {
+    /// Whether waiting at this pace is excused from the age at which a job is given up.
+    #[must_use]
+    pub fn is_outage(self) -> bool {
+        matches!(self, Self::Outage | Self::Throttled)
+    }
+}
+
+/// How it is found out that the cause of a hold is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Ask the destination, as `check` does.
+    Destination,
+    /// Read the template again.
+    Template,
+    /// Let one of the held jobs try.
+    Try,
+    /// Only a changed configuration (restart) or `nbcourier retry` can help.
+    Restart,
+}
+
+/// Whom a failure concerns beside its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The job alone.
+    Job,
+    /// All jobs for this user at this destination.
+    User,
+    /// All jobs for this destination.
+    Destination,
+    /// All jobs of this notebook table.
+    Notebook,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The stable name of the failure, as in JSON, log and page.
+    pub name: &'static str,
+    /// What follows.
+    pub class: Class,
+    /// Whom it concerns.
+    pub scope: Scope,
+    /// What a person should do; empty where there is nothing to do.
+    pub advice: &'static str,
+}
+
+macro_rules! codes {
+    ($($variant:ident $name:literal $class:expr, $scope:ident, $advice:literal;)*) => {
+        /// Every failure that a job or a destination can meet.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $name] $variant,)* }
+
+        impl Code {
+            /// All codes, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The line of the table.
+            #[must_use]
+            pub fn row(self) -> Row {
+                match self {
+                    $(Self::$variant => Row { name: $name, class: $class, scope: Scope::$scope, advice: $advice },)*
+                }
+            }
+        }
+    };
+}
+
+use Class::{GiveUp, Hold, Retry};
+
+codes! {
+    // Outages: nothing to do for a person until they last.
+    HubUnreachable "hub-unreachable" Retry(Pace::Outage), Destination, "nothing yet; if it lasts, see whether the URL opens in a browser on this machine";
+    HubDown "hub-down" Retry(Pace::Outage), Destination, "nothing yet; the hub is down or restarting";
+    HubBusy "hub-busy" Retry(Pace::Throttled), Destination, "nothing; the hub is throttling and nbcourier waits as told";
+    NoRoute "no-route" Retry(Pace::Outage), User, "if it lasts more than 6 minutes tell the hub's administrator: the hub says that the server is ready but its proxy has no route to it";
+    ServerNotRunning "server-not-running" Retry(Pace::Outage), User, "start the server in the browser, or set `spawn = true`";
+    // Retried.
+    ServerStopped "server-stopped" Retry(Pace::Soon), Job, "nothing; the server is started again";
+    AnswerLost "answer-lost" Retry(Pace::Soon), Job, "nothing; nbcourier looks whether the notebook arrived";
+    DirectoryVanished "directory-vanished" Retry(Pace::Soon), Job, "nothing; the directory is made again";
+    NameTaken "name-taken" Retry(Pace::Soon), Job, "nothing; the next free number is taken";
+    HubError "hub-error" Retry(Pace::Ordinary), Job, "if it lasts, give the message to the hub's administrator";
+    SpawnFailed "spawn-failed" Retry(Pace::Spawn), User, "see the hub's message; if the options are meant, compare `spawn_options` with the hub's own start page";
+    SpawnTimeout "spawn-timeout" Retry(Pace::Spawn), User, "raise `spawn_timeout` if the site is slow; else tell the hub's administrator";
+    Internal "internal" Retry(Pace::Ordinary), Job, "please report this with the log";
+    // The destination needs a person.
+    CredentialUnreadable "credential-unreadable" Hold(Probe::Destination), Destination, "put the token where the configuration says, readable by the service only";
+    TokenUnknown "token-unknown" Hold(Probe::Destination), Destination, "make a token at HUB/hub/token and put it where the configuration says; no restart is needed";
+    TokenExpired "token-expired" Hold(Probe::Destination), Destination, "make a new token at HUB/hub/token and replace the old one; no restart is needed";
+    TokenOfTheServer "token-of-the-server" Hold(Probe::Destination), Destination, "make a token at HUB/hub/token; the token of a single server can't start it and is gone when it stops";
+    TokenOfOtherUser "token-of-other-user" Hold(Probe::Destination), User, "use a token of the target user, or a service token whose scopes cover them";
+    ScopeMissing "scope-missing" Hold(Probe::Destination), User, "make a token that has the scope";
+    UserUnknown "user-unknown" Hold(Probe::Destination), User, "the user must log in to the hub once, or the token's scopes must cover them";
+    LoginNeeded "login-needed" Hold(Probe::Try), User, "the user must log in to the hub once in a browser";
+    NotAHub "not-a-hub" Hold(Probe::Destination), Destination, "correct `hub` (the address without `/hub`), or use `server` for a plain Jupyter Server";
+    NotAServer "not-a-server" Hold(Probe::Destination), Destination, "correct `server`, or use `hub` for a JupyterHub";
+    PageInsteadOfApi "page-instead-of-api" Hold(Probe::Destination), Destination, "a web page (login, proxy) answered in place of the API: correct the address, or ask for a route without single sign-on for tokens";
+    TlsUntrusted "tls-untrusted" Hold(Probe::Destination), Destination, "set `ca_file` to the site's certificate authority, or have the certificate mended";
+    SpawnRefused "spawn-refused" Hold(Probe::Try), User, "correct `server_name` or `spawn_options` as the hub's message says";
+    StorageFull "storage-full" Hold(Probe::Try), User, "free some space; delivery goes on by itself";
+    NotWritable "not-writable" Hold(Probe::Try), User, "give the right to write there, or set another `directory`";
+    UserRefused "user-refused" Hold(Probe::Restart), Job, "add the user to `users` of the destination, or `nbcourier skip` the run";
+    // The job or its notebook needs a person.
+    TemplateInvalid "template-invalid" Hold(Probe::Template), Notebook, "mend the template; delivery goes on by itself";
+    ParameterMissing "parameter-missing" Hold(Probe::Restart), Job, "correct the placeholder or deliver by hand with `nbcourier submit PATH -p NAME VALUE`";
+    ParameterInvalid "parameter-invalid" Hold(Probe::Restart), Job, "rename the parameter or correct its value at its source, then `nbcourier retry`";
+    NameUnusable "name-unusable" Hold(Probe::Restart), Job, "set a shorter `name` or `directory` (at most 200 bytes for each name)";
+    DestinationRemoved "destination-removed" Hold(Probe::Restart), Destination, "put the table back into the configuration and restart, or `nbcourier skip` what waits";
+    NotebookRemoved "notebook-removed" Hold(Probe::Restart), Notebook, "put the table back into the configuration and restart, or `nbcourier skip` what waits";
+    // Never.
+    NotebookRejected "notebook-rejected" GiveUp, Job, "correct the template, then `nbcourier retry --fresh`";
+}
+
+impl Code {
+    /// The stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The code of that name, for reading the ledger.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.as_str() == name)
+    }
+
+    /// A failure of this code.
+    pub fn failure(self, what: impl Into<String>) -> Failure {
+        Failure {
+            code: self,
+            what: what.into(),
+            retry_after: None,
+            advice: None,
+        }
+    }
+}
+
+/// One failure: what happened and where, in words that may be shown; never a secret, never a
+/// whole response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which line of the table.
+    pub code: Code,
+    /// What happened, where.
+    pub what: String,
+    /// The other side's wish not to be asked before.
+    pub retry_after: Option<Duration>,
+    /// Advice more exact than the table's.
+    pub advice: Option<String>,
+}
+
+impl Failure {
+    /// What a person should do.
+    #[must_use]
+    pub fn advice(&self) -> &str {
+        self.advice.as_deref().unwrap_or(self.code.row().advice)
+    }
+
+    /// The same with more exact advice.
+    #[must_use]
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+
+    /// The same with the other side's `Retry-After`.
+    #[must_use]
+    pub fn after(mut self, retry_after: Option<Duration>) -> Self {
+        self.retry_after = retry_after;
+        self
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.what, self.code.as_str())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_name_of_its_own_and_advice() {
+        for code in Code::ALL {
+            assert_eq!(Code::from_name(code.as_str()), Some(*code));
+            assert!(!code.row().advice.is_empty(), "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! The board of present troubles that concern no single job: rooms put notices up and take them
+//! down, `status` and the page read them.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+
+/// One present trouble.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// A stable name, such as `watch-unreadable`.
+    pub code: String,
+    /// What happened, where.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// The board. A key is whatever its owner can name the trouble by again.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<BTreeMap<String, Notice>>);
+
+impl Health {
+    /// Puts a notice up, in place of the one under the same key; logs it when it is new.
+    pub fn raise(&self, key: &str, code: &str, what: impl Into<String>, advice: impl Into<String>) {
+        let notice = Notice {
+            code: code.into(),
+            what: what.into(),
+            advice: advice.into(),
+        };
+        let mut board = self.board();
+        if board.get(key) != Some(&notice) {
+            tracing::warn!(code, advice = notice.advice, "{}", notice.what);
+            board.insert(key.into(), notice);
+        }
+    }
+
+    /// Takes a notice down; logs it when there was one.
+    pub fn clear(&self, key: &str) {
+        if let Some(notice) = self.board().remove(key) {
+            tracing::info!(code = notice.code, "over: {}", notice.what);
+        }
+    }
+
+    /// All present notices.
+    #[must_use]
+    pub fn notices(&self) -> Vec<Notice> {
+        self.board().values().cloned().collect()
+    }
+
+    fn board(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Notice>> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,215 @@
+//! A job: one run's notebook for one user at one destination, and what follows from an attempt.
+//!
+//! ```text
+//!            claim             delivered
+//! waiting ─────────▶ delivering ───────▶ delivered
+//!    ▲ ▲                │ │ └──────────▶ failed     (can never succeed, or too old)
+//!    │ └────── retry ───┘ └─▶ held ──▶ waiting      (cause gone, or `retry`)
+//! ```
+//! `skip` leads from every state but `delivered` to `skipped`. Pure: no IO, no clock.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Class, Failure, Pace};
+use crate::retry::{Paces, RetryPolicy, backoff};
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobState {
+    /// Due now or at its next attempt.
+    Waiting,
+    /// Being delivered.
+    Delivering,
+    /// Its notebook stands at the destination.
+    Delivered,
+    /// Waits for a person.
+    Held,
+    /// Given up; `retry` brings it back.
+    Failed,
+    /// A person said never.
+    Skipped,
+}
+
+impl JobState {
+    /// All states, for counting and for arguments.
+    pub const ALL: [Self; 6] = [
+        Self::Waiting,
+        Self::Delivering,
+        Self::Delivered,
+        Self::Held,
+        Self::Failed,
+        Self::Skipped,
+    ];
+
+    /// The word used in the ledger and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Delivering => "delivering",
+            Self::Delivered => "delivered",
+            Self::Held => "held",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// How a notebook came to stand there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Created {
+    /// Under the name asked for.
+    Created,
+    /// Under the next free number, since the name was taken.
+    Numbered,
+    /// An earlier attempt had already put it there.
+    AlreadyThere,
+}
+
+impl Created {
+    /// The word used in the ledger and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Numbered => "numbered",
+            Self::AlreadyThere => "already-there",
+        }
+    }
+}
+
+/// What an attempt came to.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The notebook stands there; where to open it, if that can be told.
+    Delivered(Created, Option<String>),
+    /// It does not.
+    Failed(Failure),
+    /// The daemon stops; the attempt is given back.
+    Interrupted,
+}
+
+/// What [`advance`] needs to know of a job. Times are milliseconds since 1970, UTC.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Attempts so far, the present one included.
+    pub attempts: u32,
+    /// When the job was made.
+    pub created_at: i64,
+    /// Milliseconds of holds and outages, which don't count towards giving up.
+    pub excused_ms: i64,
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Done.
+    Delivered,
+    /// Wait until `at`; whether the time until then is excused.
+    Wait {
+        /// Milliseconds since 1970, UTC.
+        at: i64,
+        /// Whether the wait is excused from the job's age.
+        excused: bool,
+    },
+    /// Wait for a person.
+    Hold,
+    /// Give up.
+    Fail,
+    /// Back to waiting, as if never claimed.
+    Release,
+}
+
+/// What follows from an attempt, by the one table of failure codes.
+///
+/// `now` is milliseconds since 1970, UTC; `unit_random` is in `0.0..1.0`.
+#[must_use]
+pub fn advance(
+    job: Progress,
+    outcome: &Outcome,
+    now: i64,
+    (policy, paces): (&RetryPolicy, &Paces),
+    unit_random: f64,
+) -> Next {
+    let failure = match outcome {
+        Outcome::Delivered(..) => return Next::Delivered,
+        Outcome::Interrupted => return Next::Release,
+        Outcome::Failed(failure) => failure,
+    };
+    let pace = match failure.code.row().class {
+        Class::GiveUp => return Next::Fail,
+        Class::Hold(_) => return Next::Hold,
+        Class::Retry(pace) => pace,
+    };
+    let age = now - job.created_at - job.excused_ms;
+    if !pace.is_outage() && age > millis(policy.give_up_after) {
+        return Next::Fail;
+    }
+    let span = match pace {
+        Pace::Soon => paces.soon,
+        Pace::Ordinary | Pace::Outage => (policy.first, policy.longest),
+        Pace::Throttled if failure.retry_after.is_some() => paces.soon,
+        Pace::Throttled => paces.throttled,
+        Pace::Spawn => paces.spawn,
+    };
+    let wait = backoff(span, job.attempts, failure.retry_after, unit_random);
+    Next::Wait {
+        at: now.saturating_add(millis(wait)),
+        excused: pace.is_outage(),
+    }
+}
+
+/// A duration in whole milliseconds.
+#[must_use]
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Code;
+
+    fn next(code: Code, attempts: u32, age: i64, retry_after: Option<u64>) -> Next {
+        let failure = code
+            .failure("x")
+            .after(retry_after.map(Duration::from_secs));
+        let job = Progress {
+            attempts,
+            created_at: 0,
+            excused_ms: 0,
+        };
+        let rules = (&RetryPolicy::default(), &Paces::default());
+        advance(job, &Outcome::Failed(failure), age, rules, 0.0)
+    }
+
+    #[test]
+    fn each_class_leads_where_the_table_says() {
+        let wait = |seconds: i64, excused| Next::Wait {
+            at: seconds * 1000,
+            excused,
+        };
+        assert_eq!(next(Code::HubError, 1, 0, None), wait(5, false));
+        assert_eq!(next(Code::HubError, 3, 0, None), wait(20, false));
+        assert_eq!(next(Code::HubUnreachable, 1, 0, None), wait(5, true));
+        assert_eq!(next(Code::ServerStopped, 1, 0, None), wait(1, false));
+        assert_eq!(next(Code::HubBusy, 1, 0, None), wait(120, true));
+        assert_eq!(next(Code::HubBusy, 1, 0, Some(2)), wait(2, true));
+        assert_eq!(next(Code::SpawnFailed, 2, 0, None), wait(60, false));
+        assert_eq!(next(Code::TokenUnknown, 1, 0, None), Next::Hold);
+        assert_eq!(next(Code::NotebookRejected, 1, 0, None), Next::Fail);
+    }
+
+    #[test]
+    fn a_job_is_given_up_by_age_but_never_for_an_outage() {
+        let fifteen_days = 15 * 86_400_000;
+        assert_eq!(next(Code::HubError, 9, fifteen_days, None), Next::Fail);
+        assert!(matches!(
+            next(Code::HubDown, 9, fifteen_days, None),
+            Next::Wait { .. }
+        ));
+    }
+}

@@ -1,0 +1,132 @@
+//! When to try again: backoff and `Retry-After` arithmetic, and every fixed pace of the program.
+//!
+//! Pure: randomness is an argument.
+
+use std::time::Duration;
+
+/// `[retry]` of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Wait after the first failure.
+    pub first: Duration,
+    /// Longest wait between two attempts.
+    pub longest: Duration,
+    /// Age at which a job is given up; held and outage time don't count.
+    pub give_up_after: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_secs(5),
+            longest: Duration::from_secs(600),
+            give_up_after: Duration::from_secs(14 * 86400),
+        }
+    }
+}
+
+/// Every fixed pace of the program. Tests scale all of them at once, never the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paces {
+    /// First and longest wait at [`crate::failure::Pace::Soon`].
+    pub soon: (Duration, Duration),
+    /// First and longest wait between failing spawns.
+    pub spawn: (Duration, Duration),
+    /// First and longest wait where a hub throttles without `Retry-After`.
+    pub throttled: (Duration, Duration),
+    /// Between two probes of a hold, and after how long a changed file is noticed at the latest.
+    pub probe: Duration,
+    /// Between two looks at a run that is not complete yet.
+    pub look: Duration,
+    /// Between two looks at a stalled run.
+    pub look_stalled: Duration,
+    /// How long a trigger file must be unchanged.
+    pub spool_settle: Duration,
+    /// How long a trigger file that can't be parsed may still be in the writing.
+    pub spool_patience: Duration,
+}
+
+impl Default for Paces {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            soon: (seconds(1), seconds(60)),
+            spawn: (seconds(30), seconds(600)),
+            throttled: (seconds(120), seconds(600)),
+            probe: seconds(60),
+            look: seconds(1),
+            look_stalled: seconds(300),
+            spool_settle: seconds(2),
+            spool_patience: seconds(30),
+        }
+    }
+}
+
+impl Paces {
+    /// All paces multiplied by `factor` (> 0).
+    #[must_use]
+    pub fn scaled(self, factor: f64) -> Self {
+        let one = |d: Duration| d.mul_f64(factor);
+        let two = |(a, b): (Duration, Duration)| (one(a), one(b));
+        Self {
+            soon: two(self.soon),
+            spawn: two(self.spawn),
+            throttled: two(self.throttled),
+            probe: one(self.probe),
+            look: one(self.look),
+            look_stalled: one(self.look_stalled),
+            spool_settle: one(self.spool_settle),
+            spool_patience: one(self.spool_patience),
+        }
+    }
+}
+
+/// The wait before the next attempt after `failures` (≥ 1) in a row.
+///
+/// Doubles from the first wait up to the longest; `unit_random` in `0.0..1.0` takes up to half of
+/// it away, so that clients don't return together after a hub's restart. A server's `Retry-After`
+/// is a lower bound, with a little jitter on top.
+#[must_use]
+pub fn backoff(
+    (first, longest): (Duration, Duration),
+    failures: u32,
+    retry_after: Option<Duration>,
+    unit_random: f64,
+) -> Duration {
+    let doublings = failures.saturating_sub(1).min(30);
+    let full = first.saturating_mul(1 << doublings).min(longest);
+    let jittered = full.mul_f64(1.0 - unit_random / 2.0);
+    let asked = retry_after.map_or(Duration::ZERO, |wait| {
+        wait + wait
+            .mul_f64(0.1)
+            .min(Duration::from_secs(5))
+            .mul_f64(unit_random)
+    });
+    jittered.max(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_the_longest_and_never_undercuts_retry_after() {
+        let span = (Duration::from_secs(5), Duration::from_secs(600));
+        let cases = [
+            (1, None, 0.0, 5.0),
+            (2, None, 0.0, 10.0),
+            (3, None, 0.5, 15.0),
+            (50, None, 0.0, 600.0),
+            (1, Some(30), 0.0, 30.0),
+            (1, Some(30), 1.0, 33.0),
+            (50, Some(30), 0.0, 600.0),
+        ];
+        for (failures, after, random, seconds) in cases {
+            let after = after.map(Duration::from_secs);
+            assert_eq!(
+                backoff(span, failures, after, random),
+                Duration::from_secs_f64(seconds)
+            );
+        }
+    }
+}

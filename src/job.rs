@@ -15,6 +15,17 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Class, Failure, Pace};
 use crate::retry::{Paces, RetryPolicy, backoff};
 
+/// A job that is to be made for a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedJob {
+    /// Its notebook table.
+    pub notebook: String,
+    /// Its destination table.
+    pub destination: String,
+    /// The user's name; empty is the credential's owner, or not known yet.
+    pub user: String,
+}
+
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,5 +4,6 @@ pub mod config;
 pub mod failure;
 pub mod health;
 pub mod job;
+pub mod ledger;
 pub mod retry;
 pub mod run;

@@ -1,0 +1,172 @@
+//! What a person does by hand: `retry`, `skip`; and what the probes remember of a token.
+
+use sqlx::SqliteConnection;
+
+use super::{Ledger, LedgerError, now, read};
+
+/// Who acts, as written into the event.
+pub type Actor = String;
+
+/// An act on jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Due now; a delivered job stays as it is.
+    Retry,
+    /// A new job beside each one that ended.
+    Fresh,
+    /// Never deliver.
+    Skip,
+}
+
+/// How many jobs an act changed, and how many it left as they were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Acted {
+    /// Changed.
+    pub changed: u64,
+    /// Left as they were: delivered already, or on their way.
+    pub unchanged: u64,
+}
+
+impl Ledger {
+    /// Does `act` to all jobs of these runs, in one transaction.
+    ///
+    /// # Errors
+    /// When the ledger can't be written; nothing is changed then.
+    pub async fn act(&self, act: Act, runs: &[i64], actor: &Actor) -> Result<Acted, LedgerError> {
+        let mut db = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let mut acted = Acted::default();
+        for run in runs {
+            let jobs: Vec<i64> = sqlx::query_scalar("SELECT id FROM jobs WHERE run = ?")
+                .bind(run)
+                .fetch_all(&mut *db)
+                .await?;
+            for job in jobs {
+                let changed = match act {
+                    Act::Retry => retry(&mut db, job).await?,
+                    Act::Fresh => fresh(&mut db, job).await?,
+                    Act::Skip => skip(&mut db, job).await?,
+                };
+                *if changed {
+                    &mut acted.changed
+                } else {
+                    &mut acted.unchanged
+                } += 1;
+                if changed {
+                    read::event(
+                        &mut db,
+                        (Some(*run), Some(job)),
+                        act.event(),
+                        None,
+                        Some(actor),
+                    )
+                    .await?;
+                }
+            }
+            if act == Act::Skip {
+                let sql = "UPDATE runs SET state = 'ignored', reason = 'skipped' \
+                           WHERE id = ? AND state = 'acquiring'";
+                acted.changed += sqlx::query(sql)
+                    .bind(run)
+                    .execute(&mut *db)
+                    .await?
+                    .rows_affected();
+            }
+        }
+        sqlx::query(
+            "DELETE FROM holds WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE hold = holds.id)",
+        )
+        .execute(&mut *db)
+        .await?;
+        db.commit().await?;
+        Ok(acted)
+    }
+
+    /// Remembers that a destination accepted a credential.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn accepted(
+        &self,
+        destination: &str,
+        fingerprint: &str,
+        expires_at: Option<&str>,
+    ) -> Result<(), LedgerError> {
+        let sql = "INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?)";
+        sqlx::query(sql)
+            .bind(destination)
+            .bind(fingerprint)
+            .bind(now())
+            .bind(expires_at)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// The fingerprint of the credential that a destination accepted last, when, and its end.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn last_accepted(
+        &self,
+        destination: &str,
+    ) -> Result<Option<(String, i64, Option<String>)>, LedgerError> {
+        let sql =
+            "SELECT fingerprint, accepted_at, expires_at FROM credentials WHERE destination = ?";
+        Ok(sqlx::query_as(sql)
+            .bind(destination)
+            .fetch_optional(&self.read)
+            .await?)
+    }
+}
+
+impl Act {
+    fn event(self) -> &'static str {
+        match self {
+            Self::Retry => "retried",
+            Self::Fresh => "retried-fresh",
+            Self::Skip => "skipped",
+        }
+    }
+}
+
+async fn retry(db: &mut SqliteConnection, job: i64) -> Result<bool, LedgerError> {
+    let sql = "UPDATE jobs SET next_attempt_at = ?1, hold = NULL, \
+                 excused_ms = iif(state = 'waiting', excused_ms, ?1 - created_at), state = 'waiting' \
+               WHERE id = ?2 AND state IN ('waiting', 'held', 'failed', 'skipped')";
+    Ok(sqlx::query(sql)
+        .bind(now())
+        .bind(job)
+        .execute(db)
+        .await?
+        .rows_affected()
+        > 0)
+}
+
+/// Only beside the newest job of its kind, and only when that one ended.
+async fn fresh(db: &mut SqliteConnection, job: i64) -> Result<bool, LedgerError> {
+    let sql = "INSERT INTO jobs (uid, run, notebook, destination, user, generation, state, created_at, next_attempt_at) \
+               SELECT ?1, run, notebook, destination, user, generation + 1, 'waiting', ?2, ?2 FROM jobs j \
+               WHERE id = ?3 AND state IN ('delivered', 'failed', 'skipped') AND NOT EXISTS ( \
+                 SELECT 1 FROM jobs n WHERE n.run = j.run AND n.notebook = j.notebook \
+                   AND n.destination = j.destination AND n.user = j.user AND n.generation > j.generation)";
+    let uid = uuid::Uuid::now_v7().to_string();
+    Ok(sqlx::query(sql)
+        .bind(uid)
+        .bind(now())
+        .bind(job)
+        .execute(db)
+        .await?
+        .rows_affected()
+        > 0)
+}
+
+async fn skip(db: &mut SqliteConnection, job: i64) -> Result<bool, LedgerError> {
+    let sql = "UPDATE jobs SET state = 'skipped', hold = NULL \
+               WHERE id = ? AND state NOT IN ('delivered', 'skipped')";
+    Ok(sqlx::query(sql)
+        .bind(job)
+        .execute(db)
+        .await?
+        .rows_affected()
+        > 0)
+}

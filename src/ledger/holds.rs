@@ -1,0 +1,213 @@
+//! Holds: causes that wait for a person, each with the pattern of the jobs it concerns.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, Row as _, SqliteConnection};
+
+use super::{Claimed, Ledger, LedgerError, read};
+use crate::failure::{Failure, Scope};
+
+/// A cause that waits for a person.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// Its number in the ledger.
+    pub id: i64,
+    /// The one job it concerns.
+    pub job: Option<i64>,
+    /// The destination it concerns.
+    pub destination: Option<String>,
+    /// The user it concerns.
+    pub user: Option<String>,
+    /// The notebook table it concerns.
+    pub notebook: Option<String>,
+    /// The failure's code.
+    pub code: String,
+    /// What happened.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+    /// Since when, milliseconds since 1970, UTC.
+    pub since: i64,
+    /// When it is probed next.
+    pub next_probe_at: i64,
+}
+
+impl FromRow<'_, SqliteRow> for Hold {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            job: row.try_get("job")?,
+            destination: row.try_get("destination")?,
+            user: row.try_get("user")?,
+            notebook: row.try_get("notebook")?,
+            code: row.try_get("code")?,
+            what: row.try_get("what")?,
+            advice: row.try_get("advice")?,
+            since: row.try_get("since")?,
+            next_probe_at: row.try_get("next_probe_at")?,
+        })
+    }
+}
+
+/// Whether hold `h` concerns job `j`; NULL matches everything.
+const MATCHES: &str = "(h.job IS NULL OR h.job = j.id) \
+    AND (h.destination IS NULL OR h.destination = j.destination) \
+    AND (h.user IS NULL OR h.user = j.user) AND (h.notebook IS NULL OR h.notebook = j.notebook)";
+
+impl Ledger {
+    /// All holds, oldest first.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn holds(&self) -> Result<Vec<Hold>, LedgerError> {
+        Ok(sqlx::query_as("SELECT * FROM holds ORDER BY id")
+            .fetch_all(&self.read)
+            .await?)
+    }
+
+    /// Plans the next probe of a hold.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn probe_later(&self, hold: i64, at: i64) -> Result<(), LedgerError> {
+        let sql = "UPDATE holds SET next_probe_at = ? WHERE id = ?";
+        sqlx::query(sql)
+            .bind(at)
+            .bind(hold)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a hold: its cause is gone, and all that it held is due now.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn release(&self, hold: i64, now: i64) -> Result<(), LedgerError> {
+        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        release(&mut transaction, hold, now).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// An outage is over: who waits for this destination is due now.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn hurry(&self, destination: &str, now: i64) -> Result<(), LedgerError> {
+        let sql = "UPDATE jobs SET next_attempt_at = ?1 WHERE state = 'waiting' \
+                   AND destination = ?2 AND next_attempt_at > ?1 AND failure_class = 'retry'";
+        sqlx::query(sql)
+            .bind(now)
+            .bind(destination)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+}
+
+/// The hold for this failure: the one that stands already, or a new one.
+pub(super) async fn open(
+    db: &mut SqliteConnection,
+    job: &Claimed,
+    failure: &Failure,
+    (now, probe_at): (i64, i64),
+) -> Result<i64, LedgerError> {
+    let row = failure.code.row();
+    let destination =
+        matches!(row.scope, Scope::User | Scope::Destination).then_some(&job.destination);
+    let user = matches!(row.scope, Scope::User).then_some(&job.user);
+    let notebook = matches!(row.scope, Scope::Notebook).then_some(&job.notebook);
+    let only = matches!(row.scope, Scope::Job).then_some(job.id);
+    let sql = "UPDATE holds SET what = ?, advice = ?, next_probe_at = ? WHERE code = ? AND job IS ? \
+               AND destination IS ? AND user IS ? AND notebook IS ? RETURNING id";
+    let standing: Option<i64> = sqlx::query_scalar(sql)
+        .bind(&failure.what)
+        .bind(failure.advice())
+        .bind(probe_at)
+        .bind(row.name)
+        .bind(only)
+        .bind(destination)
+        .bind(user)
+        .bind(notebook)
+        .fetch_optional(&mut *db)
+        .await?;
+    if let Some(id) = standing {
+        return Ok(id);
+    }
+    let sql = "INSERT INTO holds (job, destination, user, notebook, code, what, advice, since, next_probe_at) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id";
+    let id = sqlx::query_scalar(sql)
+        .bind(only)
+        .bind(destination)
+        .bind(user)
+        .bind(notebook)
+        .bind(row.name)
+        .bind(&failure.what)
+        .bind(failure.advice())
+        .bind(now)
+        .bind(probe_at)
+        .fetch_one(&mut *db)
+        .await?;
+    Ok(id)
+}
+
+/// Puts every waiting job under the hold that concerns it.
+pub(super) async fn apply(db: &mut SqliteConnection, now: i64) -> Result<(), LedgerError> {
+    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM holds)")
+        .fetch_one(&mut *db)
+        .await?;
+    if !any {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE jobs AS j SET state = 'held', hold = h.id, held_at = ?1, failure_class = 'hold', \
+           failure_code = h.code, failure_what = h.what, failure_advice = h.advice, failure_at = ?1 \
+         FROM holds h WHERE j.state = 'waiting' AND {MATCHES}"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(now)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// See [`Ledger::release`].
+pub(super) async fn release(
+    db: &mut SqliteConnection,
+    hold: i64,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let sql = "UPDATE jobs SET state = 'waiting', hold = NULL, next_attempt_at = ?1, \
+                 excused_ms = excused_ms + ?1 - held_at WHERE state = 'held' AND hold = ?2";
+    let jobs = sqlx::query(sql)
+        .bind(now)
+        .bind(hold)
+        .execute(&mut *db)
+        .await?
+        .rows_affected();
+    let code: Option<String> = sqlx::query_scalar("DELETE FROM holds WHERE id = ? RETURNING code")
+        .bind(hold)
+        .fetch_optional(&mut *db)
+        .await?;
+    if let Some(code) = code {
+        let detail = format!("{code}: {jobs} jobs go on");
+        read::event(db, (None, None), "released", Some(&detail), None).await?;
+    }
+    Ok(())
+}
+
+/// A delivery succeeded: whatever held jobs like it is gone.
+pub(super) async fn release_matching(
+    db: &mut SqliteConnection,
+    job: &Claimed,
+    now: i64,
+) -> Result<(), LedgerError> {
+    let sql = format!("SELECT h.id FROM holds h JOIN jobs j ON j.id = ? WHERE {MATCHES}");
+    let holds: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+        .bind(job.id)
+        .fetch_all(&mut *db)
+        .await?;
+    for hold in holds {
+        release(db, hold, now).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! What the page and the commands ask.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{FromRow, QueryBuilder, Row as _, SqliteConnection};
+
+use super::{Ledger, LedgerError, now};
+use crate::run::Parameters;
+
+/// A run as the ledger has it. Times are milliseconds since 1970, UTC.
+#[derive(Clone, Debug)]
+pub struct RunRow {
+    /// Its number in the ledger.
+    pub id: i64,
+    /// Its watch.
+    pub watch: String,
+    /// Its name.
+    pub name: String,
+    /// Which run of that name.
+    pub incarnation: i64,
+    /// Its directory.
+    pub path: std::path::PathBuf,
+    /// When it was first seen.
+    pub seen_at: i64,
+    /// When it was found complete.
+    pub ready_at: Option<i64>,
+    /// `acquiring`, `ready` or `ignored`.
+    pub state: String,
+    /// Why it is ignored, or what it waits for.
+    pub reason: Option<String>,
+    /// Its parameters.
+    pub parameters: Parameters,
+}
+
+/// Why a job is not delivered.
+#[derive(Clone, Debug)]
+pub struct FailureRow {
+    /// `retry`, `hold` or `give-up`.
+    pub class: String,
+    /// The stable code.
+    pub code: String,
+    /// What happened.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+    /// When.
+    pub at: i64,
+}
+
+/// A job as the ledger has it. Times are milliseconds since 1970, UTC.
+#[derive(Clone, Debug)]
+pub struct JobRow {
+    /// Its run's number.
+    pub run: i64,
+    /// Its public id.
+    pub uid: String,
+    /// Its notebook table.
+    pub notebook: String,
+    /// Its destination table.
+    pub destination: String,
+    /// Its user; empty is the credential's owner.
+    pub user: String,
+    /// Where the notebook stands or will stand.
+    pub path: Option<String>,
+    /// Where to open it.
+    pub url: Option<String>,
+    /// Its state.
+    pub state: String,
+    /// How the notebook came to stand there.
+    pub outcome: Option<String>,
+    /// Attempts so far.
+    pub attempts: i64,
+    /// When it is due.
+    pub next_attempt_at: i64,
+    /// When it was delivered.
+    pub delivered_at: Option<i64>,
+    /// Why it is not delivered.
+    pub failure: Option<FailureRow>,
+}
+
+/// One line of a run's history.
+#[derive(Clone, Debug)]
+pub struct EventRow {
+    /// When.
+    pub at: i64,
+    /// What: `run-ready`, `delivered`, `attempt-failed`, `held`, `failed`, `retried`, ….
+    pub event: String,
+    /// More about it.
+    pub detail: Option<String>,
+    /// The person who did it.
+    pub actor: Option<String>,
+}
+
+/// Which runs are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only runs in this state, or with a job in it.
+    pub state: Option<String>,
+    /// Only runs seen at or after this time.
+    pub since: Option<i64>,
+    /// At most so many, the newest.
+    pub limit: Option<i64>,
+}
+
+impl FromRow<'_, SqliteRow> for RunRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let parameters: String = row.try_get("parameters")?;
+        Ok(Self {
+            id: row.try_get("id")?,
+            watch: row.try_get("watch")?,
+            name: row.try_get("name")?,
+            incarnation: row.try_get("incarnation")?,
+            path: super::runs::to_path(row.try_get("path")?),
+            seen_at: row.try_get("seen_at")?,
+            ready_at: row.try_get("ready_at")?,
+            state: row.try_get("state")?,
+            reason: row.try_get("reason")?,
+            parameters: serde_json::from_str(&parameters).unwrap_or_default(),
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for JobRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        let failure = match row.try_get::<Option<String>, _>("failure_code")? {
+            None => None,
+            Some(code) => Some(FailureRow {
+                class: row.try_get("failure_class")?,
+                code,
+                what: row.try_get("failure_what")?,
+                advice: row.try_get("failure_advice")?,
+                at: row.try_get("failure_at")?,
+            }),
+        };
+        Ok(Self {
+            run: row.try_get("run")?,
+            uid: row.try_get("uid")?,
+            notebook: row.try_get("notebook")?,
+            destination: row.try_get("destination")?,
+            user: row.try_get("user")?,
+            path: row.try_get("path")?,
+            url: row.try_get("url")?,
+            state: row.try_get("state")?,
+            outcome: row.try_get("outcome")?,
+            attempts: row.try_get("attempts")?,
+            next_attempt_at: row.try_get("next_attempt_at")?,
+            delivered_at: row.try_get("delivered_at")?,
+            failure,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for EventRow {
+    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            at: row.try_get("at")?,
+            event: row.try_get("event")?,
+            detail: row.try_get("detail")?,
+            actor: row.try_get("actor")?,
+        })
+    }
+}
+
+impl Ledger {
+    /// The runs asked for, newest first.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn runs(&self, filter: &Filter) -> Result<Vec<RunRow>, LedgerError> {
+        let mut sql = QueryBuilder::new("SELECT * FROM runs r WHERE 1");
+        if let Some(state) = &filter.state {
+            sql.push(" AND (r.state = ").push_bind(state);
+            sql.push(" OR EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.id AND j.state = ");
+            sql.push_bind(state).push("))");
+        }
+        if let Some(since) = filter.since {
+            sql.push(" AND r.seen_at >= ").push_bind(since);
+        }
+        sql.push(" ORDER BY r.id DESC");
+        if let Some(limit) = filter.limit {
+            sql.push(" LIMIT ").push_bind(limit);
+        }
+        Ok(sql.build_query_as().fetch_all(&self.read).await?)
+    }
+
+    /// The jobs of a run, oldest first.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn jobs(&self, run: i64) -> Result<Vec<JobRow>, LedgerError> {
+        let sql = "SELECT * FROM jobs WHERE run = ? ORDER BY id";
+        Ok(sqlx::query_as(sql).bind(run).fetch_all(&self.read).await?)
+    }
+
+    /// The history of a run, oldest first.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn events(&self, run: i64) -> Result<Vec<EventRow>, LedgerError> {
+        let sql = "SELECT at, event, detail, actor FROM events WHERE run = ? ORDER BY id";
+        Ok(sqlx::query_as(sql).bind(run).fetch_all(&self.read).await?)
+    }
+
+    /// The runs that `text` can mean: a name, `watch:name`, a `run` parameter or a job's id.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn find(&self, text: &str) -> Result<Vec<RunRow>, LedgerError> {
+        let sql = "SELECT * FROM runs WHERE name = ?1 OR (watch || ':' || name) = ?1 \
+                   OR id = (SELECT run FROM jobs WHERE uid = ?1) ORDER BY id";
+        let exact: Vec<RunRow> = sqlx::query_as(sql).bind(text).fetch_all(&self.read).await?;
+        if !exact.is_empty() {
+            return Ok(exact);
+        }
+        let sql = "SELECT * FROM runs WHERE CAST(parameters ->> '$.run' AS TEXT) = ? ORDER BY id";
+        Ok(sqlx::query_as(sql).bind(text).fetch_all(&self.read).await?)
+    }
+
+    /// The runs that have a job in this state.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn runs_with(&self, state: &str) -> Result<Vec<i64>, LedgerError> {
+        let sql = "SELECT DISTINCT run FROM jobs WHERE state = ? ORDER BY run";
+        Ok(sqlx::query_scalar(sql)
+            .bind(state)
+            .fetch_all(&self.read)
+            .await?)
+    }
+
+    /// How many jobs are in each state that has any.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn job_counts(&self) -> Result<Vec<(String, i64)>, LedgerError> {
+        let sql = "SELECT state, count(*) FROM jobs GROUP BY state";
+        Ok(sqlx::query_as(sql).fetch_all(&self.read).await?)
+    }
+
+    /// How many runs a watch knows, and how many of them are stalled.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn run_counts(&self, watch: &str) -> Result<(i64, i64), LedgerError> {
+        let sql = "SELECT count(*), count(*) FILTER (WHERE state = 'acquiring' AND reason LIKE 'stalled%') \
+                   FROM runs WHERE watch = ?";
+        Ok(sqlx::query_as(sql)
+            .bind(watch)
+            .fetch_one(&self.read)
+            .await?)
+    }
+
+    /// Of these public ids, the ones whose jobs are known and over or not begun: what they left
+    /// at a destination may be removed.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn not_delivering(&self, uids: &[String]) -> Result<Vec<String>, LedgerError> {
+        let sql = "SELECT uid FROM jobs WHERE state <> 'delivering' \
+                   AND uid IN (SELECT value FROM json_each(?))";
+        let list = serde_json::json!(uids).to_string();
+        Ok(sqlx::query_scalar(sql)
+            .bind(list)
+            .fetch_all(&self.write)
+            .await?)
+    }
+}
+
+/// Adds a line to the history.
+pub(super) async fn event(
+    db: &mut SqliteConnection,
+    (run, job): (Option<i64>, Option<i64>),
+    event: &str,
+    detail: Option<&str>,
+    actor: Option<&str>,
+) -> Result<(), LedgerError> {
+    let sql = "INSERT INTO events (at, run, job, event, detail, actor) VALUES (?, ?, ?, ?, ?, ?)";
+    sqlx::query(sql)
+        .bind(now())
+        .bind(run)
+        .bind(job)
+        .bind(event)
+        .bind(detail)
+        .bind(actor)
+        .execute(db)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,339 @@
+use super::*;
+use crate::failure::{Code, Failure};
+use crate::job::{Created, Next, PlannedJob};
+use crate::run::{Parameters, RunState};
+
+struct Room {
+    _dir: tempfile::TempDir,
+    ledger: Ledger,
+}
+
+async fn room() -> Room {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let ledger = Ledger::open(dir.path()).await.expect("a ledger");
+    Room { _dir: dir, ledger }
+}
+
+fn run(name: &str, users: &[&str]) -> ReadyRun {
+    let job = |user: &&str| PlannedJob {
+        notebook: "quick".into(),
+        destination: "hub".into(),
+        user: (*user).into(),
+    };
+    ReadyRun {
+        watch: "h4".into(),
+        name: name.into(),
+        path: format!("/data/{name}").into(),
+        seen_at: 1,
+        ready_at: 2,
+        parameters: Parameters::from_iter([("run".into(), name.trim_start_matches("run_").into())]),
+        jobs: users.iter().map(job).collect(),
+        request: None,
+    }
+}
+
+async fn states(ledger: &Ledger) -> Vec<(String, String)> {
+    let mut states = Vec::new();
+    for run in ledger.runs(&Filter::default()).await.expect("runs") {
+        for job in ledger.jobs(run.id).await.expect("jobs") {
+            states.push((format!("{}/{}", run.name, job.user), job.state));
+        }
+    }
+    states.sort();
+    states
+}
+
+async fn claim(ledger: &Ledger, user: &str) -> Claimed {
+    let mut claimed = ledger.claim(("hub", user), 1, now()).await.expect("claim");
+    claimed.pop().expect("a due job")
+}
+
+fn hold(failure: Failure) -> Finished {
+    Finished::Failed {
+        failure,
+        next: Next::Hold,
+        probe_at: now(),
+    }
+}
+
+#[tokio::test]
+async fn a_run_recorded_twice_has_its_jobs_once() {
+    let room = room().await;
+    let runs = [run("run_1", &["alice", "bob"])];
+    room.ledger.ready(&runs).await.expect("recorded");
+    room.ledger.ready(&runs).await.expect("recorded again");
+    assert_eq!(states(&room.ledger).await.len(), 2);
+    let lanes = room.ledger.due_lanes(now()).await.expect("lanes");
+    assert_eq!(
+        lanes,
+        [("hub".into(), "alice".into()), ("hub".into(), "bob".into())]
+    );
+    assert!(
+        room.ledger.due_lanes(1).await.expect("lanes").is_empty(),
+        "nothing is due before"
+    );
+}
+
+#[tokio::test]
+async fn a_seen_run_becomes_ready_and_an_existing_one_stays_ignored_until_it_is_asked_for() {
+    let room = room().await;
+    let seen = |name: &str, state, reason: Option<&str>| SeenRun {
+        watch: "h4".into(),
+        name: name.into(),
+        path: "/data".into(),
+        seen_at: 1,
+        state,
+        reason: reason.map(Into::into),
+        baseline: None,
+    };
+    let runs = [
+        seen("a", RunState::Acquiring, None),
+        seen("b", RunState::Ignored, Some("existed-before")),
+    ];
+    assert!(!room.ledger.has_baseline("h4").await.expect("read"));
+    room.ledger.baseline("h4", &runs).await.expect("recorded");
+    assert!(room.ledger.has_baseline("h4").await.expect("read"));
+    assert_eq!(room.ledger.acquiring("h4").await.expect("read").len(), 1);
+    assert!(
+        room.ledger
+            .known("h4")
+            .await
+            .expect("read")
+            .contains(&name_hash("b"))
+    );
+    room.ledger
+        .ready(&[run("a", &["alice"]), run("b", &["alice"])])
+        .await
+        .expect("recorded");
+    assert!(room.ledger.acquiring("h4").await.expect("read").is_empty());
+    assert_eq!(states(&room.ledger).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_hold_of_one_user_holds_all_and_only_their_jobs_also_those_that_come_later() {
+    let room = room().await;
+    let ledger = &room.ledger;
+    ledger
+        .ready(&[run("run_1", &["alice", "bob"]), run("run_2", &["alice"])])
+        .await
+        .expect("recorded");
+    let job = claim(ledger, "alice").await;
+    ledger
+        .finish(&job, &hold(Code::ScopeMissing.failure("x")), now())
+        .await
+        .expect("recorded");
+    ledger
+        .ready(&[run("run_3", &["alice"])])
+        .await
+        .expect("recorded");
+    let held = states(ledger)
+        .await
+        .into_iter()
+        .filter(|(_, state)| state == "held")
+        .count();
+    assert_eq!(held, 3);
+    assert_eq!(
+        ledger.due_lanes(now()).await.expect("lanes"),
+        [("hub".into(), "bob".into())]
+    );
+    let holds = ledger.holds().await.expect("holds");
+    assert_eq!(holds.len(), 1);
+    ledger.release(holds[0].id, now()).await.expect("released");
+    assert!(
+        states(ledger)
+            .await
+            .iter()
+            .all(|(_, state)| state == "waiting")
+    );
+}
+
+#[tokio::test]
+async fn a_job_of_a_hold_that_succeeds_releases_the_others() {
+    let room = room().await;
+    let ledger = &room.ledger;
+    ledger
+        .ready(&[run("run_1", &["alice"]), run("run_2", &["alice"])])
+        .await
+        .expect("recorded");
+    let job = claim(ledger, "alice").await;
+    ledger
+        .finish(&job, &hold(Code::StorageFull.failure("x")), now())
+        .await
+        .expect("recorded");
+    let hold = ledger.holds().await.expect("holds")[0].id;
+    let job = ledger
+        .claim_held(hold)
+        .await
+        .expect("claim")
+        .expect("a held job");
+    assert_eq!(job.probes, Some(hold));
+    let end = Finished::Delivered {
+        outcome: Created::Created,
+        url: None,
+    };
+    ledger.finish(&job, &end, now()).await.expect("recorded");
+    let words: Vec<String> = states(ledger)
+        .await
+        .into_iter()
+        .map(|(_, state)| state)
+        .collect();
+    assert_eq!(words, ["delivered", "waiting"]);
+    assert!(ledger.holds().await.expect("holds").is_empty());
+}
+
+#[tokio::test]
+async fn an_outage_met_by_one_job_postpones_all_of_its_destination() {
+    let room = room().await;
+    let ledger = &room.ledger;
+    ledger
+        .ready(&[run("run_1", &["alice", "bob"])])
+        .await
+        .expect("recorded");
+    let job = claim(ledger, "alice").await;
+    let at = now() + 60_000;
+    let failure = Code::HubUnreachable.failure("x");
+    let end = Finished::Failed {
+        failure,
+        next: Next::Wait { at, excused: true },
+        probe_at: 0,
+    };
+    ledger.finish(&job, &end, now()).await.expect("recorded");
+    assert!(ledger.due_lanes(now()).await.expect("lanes").is_empty());
+    assert_eq!(ledger.next_due().await.expect("due"), Some(at));
+    ledger.hurry("hub", now()).await.expect("hurried");
+    assert_eq!(ledger.due_lanes(now()).await.expect("lanes").len(), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_written_for_a_job_that_was_skipped_meanwhile() {
+    let room = room().await;
+    let ledger = &room.ledger;
+    ledger
+        .ready(&[run("run_1", &["alice"])])
+        .await
+        .expect("recorded");
+    let job = claim(ledger, "alice").await;
+    let skipped = ledger
+        .act(Act::Skip, &[job.run_id], &"me".into())
+        .await
+        .expect("skipped");
+    assert_eq!(
+        skipped,
+        Acted {
+            changed: 1,
+            unchanged: 0
+        }
+    );
+    assert!(
+        !ledger
+            .record_target(&job, "a.ipynb", ("t", "s"))
+            .await
+            .expect("asked")
+    );
+    let end = Finished::Delivered {
+        outcome: Created::Created,
+        url: None,
+    };
+    ledger.finish(&job, &end, now()).await.expect("no effect");
+    assert_eq!(states(ledger).await[0].1, "skipped");
+}
+
+#[tokio::test]
+async fn retry_leaves_a_delivered_job_and_fresh_makes_one_more() {
+    let room = room().await;
+    let ledger = &room.ledger;
+    ledger
+        .ready(&[run("run_1", &["alice"])])
+        .await
+        .expect("recorded");
+    let job = claim(ledger, "alice").await;
+    let end = Finished::Delivered {
+        outcome: Created::Created,
+        url: None,
+    };
+    ledger.finish(&job, &end, now()).await.expect("recorded");
+    let me = "me".to_owned();
+    let acted = ledger
+        .act(Act::Retry, &[job.run_id], &me)
+        .await
+        .expect("retried");
+    assert_eq!(
+        acted,
+        Acted {
+            changed: 0,
+            unchanged: 1
+        }
+    );
+    ledger
+        .act(Act::Fresh, &[job.run_id], &me)
+        .await
+        .expect("retried");
+    ledger
+        .act(Act::Fresh, &[job.run_id], &me)
+        .await
+        .expect("no effect while one is on its way");
+    assert_eq!(states(ledger).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_dead_daemon_was_delivering_is_taken_back_at_once() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let ledger = Ledger::open(dir.path()).await.expect("a ledger");
+    ledger
+        .ready(&[run("run_1", &["alice"])])
+        .await
+        .expect("recorded");
+    claim(&ledger, "alice").await;
+    ledger.close().await;
+    let ledger = Ledger::open(dir.path()).await.expect("the ledger again");
+    assert_eq!(claim(&ledger, "alice").await.progress.attempts, 2);
+}
+
+#[tokio::test]
+async fn a_run_is_found_by_name_watch_and_name_parameter_and_job() {
+    let room = room().await;
+    room.ledger
+        .ready(&[run("run_001", &["alice"])])
+        .await
+        .expect("recorded");
+    let uid = claim(&room.ledger, "alice").await.uid;
+    for text in ["run_001", "h4:run_001", "001", &uid] {
+        assert_eq!(
+            room.ledger.find(text).await.expect("asked").len(),
+            1,
+            "{text}"
+        );
+    }
+    assert!(room.ledger.find("1").await.expect("asked").is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_or_newer_ledger_and_a_second_daemon_are_refused() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(
+        dir.path().join(FILE),
+        b"no database at all, but long enough to be read",
+    )
+    .expect("write");
+    let refused = Ledger::open(dir.path()).await.expect_err("refused");
+    assert!(matches!(refused, LedgerError::Unusable(_)), "{refused}");
+
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let ledger = Ledger::open(dir.path()).await.expect("a ledger");
+    sqlx::raw_sql("PRAGMA user_version = 99")
+        .execute(&ledger.write)
+        .await
+        .expect("set");
+    ledger.close().await;
+    let refused = Ledger::open(dir.path()).await.expect_err("refused");
+    assert!(refused.to_string().contains("version 99"), "{refused}");
+
+    let _lock = StateLock::take(dir.path()).expect("the lock");
+    let refused = StateLock::take(dir.path()).expect_err("refused");
+    assert!(
+        refused
+            .to_string()
+            .contains(&std::process::id().to_string()),
+        "{refused}"
+    );
+}

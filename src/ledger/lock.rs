@@ -8,7 +8,7 @@ use rustix::fs::{FlockOperation, flock, statfs};
 
 use super::LedgerError;
 
-/// Network and user-space file systems, on which SQLite's write-ahead log is not safe
+/// Network and user-space file systems, on which `SQLite`'s write-ahead log is not safe
 /// (`f_type` of statfs(2), linux/magic.h).
 const UNSAFE: &[(u32, &str)] = &[
     (0x6969, "NFS"),

@@ -129,6 +129,7 @@ codes! {
     HubError "hub-error" Retry(Pace::Ordinary), Job, "if it lasts, give the message to the hub's administrator";
     SpawnFailed "spawn-failed" Retry(Pace::Spawn), User, "see the hub's message; if the options are meant, compare `spawn_options` with the hub's own start page";
     SpawnTimeout "spawn-timeout" Retry(Pace::Spawn), User, "raise `spawn_timeout` if the site is slow; else tell the hub's administrator";
+    LedgerUnwritable "ledger-unwritable" Retry(Pace::Outage), Job, "free space on the disk of the state directory, or restore its permissions; nothing is lost";
     Internal "internal" Retry(Pace::Ordinary), Job, "please report this with the log";
     // The destination needs a person.
     CredentialUnreadable "credential-unreadable" Hold(Probe::Destination), Destination, "put the token where the configuration says, readable by the service only";

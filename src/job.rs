@@ -12,8 +12,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Config;
 use crate::failure::{Class, Failure, Pace};
+use crate::notebook::expand;
 use crate::retry::{Paces, RetryPolicy, backoff};
+use crate::run::Parameters;
 
 /// A job that is to be made for a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,63 @@ pub struct PlannedJob {
     pub destination: String,
     /// The user's name; empty is the credential's owner, or not known yet.
     pub user: String,
+}
+
+/// What is to be rendered for a job, and where it goes.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The job's public id, a `UUIDv7`.
+    pub uid: String,
+    /// The notebook table.
+    pub notebook: String,
+    /// The destination table.
+    pub destination: String,
+    /// The run's watch.
+    pub watch: String,
+    /// The run's name.
+    pub run: String,
+    /// The run's parameters.
+    pub parameters: Parameters,
+}
+
+/// What a request restricts its jobs to; empty lists and `None` restrict nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Only {
+    /// This user instead of the one the configuration names.
+    pub user: Option<String>,
+    /// These destinations.
+    pub to: Vec<String>,
+    /// These notebook tables.
+    pub notebook: Vec<String>,
+}
+
+/// The jobs of a run. Whether a user may be acted for is asked at delivery, so that a refusal is
+/// seen on the job and a corrected configuration releases it.
+#[must_use]
+pub fn plan(config: &Config, watch: &str, parameters: &Parameters, only: &Only) -> Vec<PlannedJob> {
+    let allows = |list: &Option<Vec<String>>, name: &str| {
+        list.as_ref()
+            .is_none_or(|list| list.iter().any(|entry| entry == name))
+    };
+    let asked = |list: &[String], name: &String| list.is_empty() || list.contains(name);
+    let mut jobs = Vec::new();
+    for notebook in &config.notebooks {
+        if !allows(&notebook.watches, watch) || !asked(&only.notebook, &notebook.name) {
+            continue;
+        }
+        for destination in &config.destinations {
+            if allows(&notebook.to, &destination.name) && asked(&only.to, &destination.name) {
+                let pattern = destination.user.as_deref();
+                let user = pattern.and_then(|pattern| expand(pattern, parameters).ok());
+                jobs.push(PlannedJob {
+                    notebook: notebook.name.clone(),
+                    destination: destination.name.clone(),
+                    user: only.user.clone().or(user).unwrap_or_default(),
+                });
+            }
+        }
+    }
+    jobs
 }
 
 /// How far a job is.

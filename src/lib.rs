@@ -5,5 +5,6 @@ pub mod failure;
 pub mod health;
 pub mod job;
 pub mod ledger;
+pub mod notebook;
 pub mod retry;
 pub mod run;

@@ -1,2 +1,2 @@
-//! nbcourier puts a notebook for every finished run into its physicist's own Jupyter.
+//! x
 fn main() {}

@@ -170,6 +170,18 @@ pub struct Destination {
     pub concurrency: usize,
 }
 
+impl Destination {
+    /// Where its token is kept, if it needs one.
+    #[must_use]
+    pub fn token(&self) -> Option<&SecretRef> {
+        match &self.kind {
+            Kind::Hub(hub) => Some(&hub.token),
+            Kind::Server(server) => Some(&server.token),
+            Kind::Path { .. } => None,
+        }
+    }
+}
+
 /// The kinds of destination.
 #[derive(Clone, Debug)]
 pub enum Kind {

@@ -113,9 +113,9 @@ pub(super) async fn open(
 ) -> Result<i64, LedgerError> {
     let row = failure.code.row();
     let destination =
-        matches!(row.scope, Scope::User | Scope::Destination).then_some(&job.destination);
+        matches!(row.scope, Scope::User | Scope::Destination).then_some(&job.order.destination);
     let user = matches!(row.scope, Scope::User).then_some(&job.user);
-    let notebook = matches!(row.scope, Scope::Notebook).then_some(&job.notebook);
+    let notebook = matches!(row.scope, Scope::Notebook).then_some(&job.order.notebook);
     let only = matches!(row.scope, Scope::Job).then_some(job.id);
     let sql = "UPDATE holds SET what = ?, advice = ?, next_probe_at = ? WHERE code = ? AND job IS ? \
                AND destination IS ? AND user IS ? AND notebook IS ? RETURNING id";

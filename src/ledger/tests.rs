@@ -296,7 +296,7 @@ async fn a_run_is_found_by_name_watch_and_name_parameter_and_job() {
         .ready(&[run("run_001", &["alice"])])
         .await
         .expect("recorded");
-    let uid = claim(&room.ledger, "alice").await.uid;
+    let uid = claim(&room.ledger, "alice").await.order.uid;
     for text in ["run_001", "h4:run_001", "001", &uid] {
         assert_eq!(
             room.ledger.find(text).await.expect("asked").len(),

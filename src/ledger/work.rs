@@ -1,27 +1,20 @@
 //! What the worker records: claims, targets, outcomes.
 
-use std::path::PathBuf;
-
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _};
 
-use super::{Ledger, LedgerError, holds, read, runs};
+use super::{Ledger, LedgerError, holds, read};
 use crate::failure::{Class, Failure, Scope};
-use crate::job::{Created, Next, Progress};
-use crate::run::Parameters;
+use crate::job::{Created, Next, Order, Progress};
 
 /// A job that this process delivers now.
 #[derive(Clone, Debug)]
 pub struct Claimed {
     /// Its number in the ledger.
     pub id: i64,
-    /// Its public id, a `UUIDv7`.
-    pub uid: String,
-    /// Its notebook table.
-    pub notebook: String,
-    /// Its destination table.
-    pub destination: String,
+    /// What is to be rendered, and where to.
+    pub order: Order,
     /// The user's name; empty is the credential's owner.
     pub user: String,
     /// The target path, once recorded.
@@ -32,14 +25,6 @@ pub struct Claimed {
     pub probes: Option<i64>,
     /// The run's number in the ledger.
     pub run_id: i64,
-    /// The run's watch.
-    pub watch: String,
-    /// The run's name.
-    pub run: String,
-    /// The run's directory.
-    pub run_dir: PathBuf,
-    /// The run's parameters.
-    pub parameters: Parameters,
 }
 
 /// What is written down after an attempt.
@@ -66,7 +51,7 @@ pub enum Finished {
 }
 
 const CLAIMED: &str = "SELECT j.id, j.uid, j.notebook, j.destination, j.user, j.path, j.attempts, \
-    j.created_at, j.excused_ms, j.hold, r.id AS run_id, r.watch, r.name, r.path AS run_dir, r.parameters \
+    j.created_at, j.excused_ms, j.hold, r.id AS run_id, r.watch, r.name, r.parameters \
     FROM jobs j JOIN runs r ON r.id = j.run WHERE j.id = ?";
 
 impl FromRow<'_, SqliteRow> for Claimed {
@@ -74,9 +59,15 @@ impl FromRow<'_, SqliteRow> for Claimed {
         let parameters: String = row.try_get("parameters")?;
         Ok(Self {
             id: row.try_get("id")?,
-            uid: row.try_get("uid")?,
-            notebook: row.try_get("notebook")?,
-            destination: row.try_get("destination")?,
+            order: Order {
+                uid: row.try_get("uid")?,
+                notebook: row.try_get("notebook")?,
+                destination: row.try_get("destination")?,
+                watch: row.try_get("watch")?,
+                run: row.try_get("name")?,
+                parameters: serde_json::from_str(&parameters)
+                    .map_err(|error| sqlx::Error::Decode(error.into()))?,
+            },
             user: row.try_get("user")?,
             path: row.try_get("path")?,
             progress: Progress {
@@ -86,11 +77,6 @@ impl FromRow<'_, SqliteRow> for Claimed {
             },
             probes: row.try_get("hold")?,
             run_id: row.try_get("run_id")?,
-            watch: row.try_get("watch")?,
-            run: row.try_get("name")?,
-            run_dir: runs::to_path(row.try_get("run_dir")?),
-            parameters: serde_json::from_str(&parameters)
-                .map_err(|error| sqlx::Error::Decode(error.into()))?,
         })
     }
 }
@@ -378,7 +364,7 @@ async fn postpone(
         .bind(failure.code.as_str())
         .bind(&failure.what)
         .bind(failure.advice())
-        .bind(&job.destination)
+        .bind(&job.order.destination)
         .bind(user)
         .execute(db)
         .await?;

@@ -1,0 +1,304 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn map(value: Value) -> Parameters {
+    value.as_object().expect("an object").clone()
+}
+
+fn template(cells: Value, minor: u64) -> Vec<u8> {
+    let notebook = json!({
+        "cells": cells,
+        "metadata": { "kernelspec": { "display_name": "Python 3", "language": "python", "name": "python3" } },
+        "nbformat": 4,
+        "nbformat_minor": minor
+    });
+    let style = Style::of("{\n \"a\": 1\n}\n");
+    style.write(&notebook)
+}
+
+fn code(source: &str, tags: &[&str]) -> Value {
+    json!({ "cell_type": "code", "execution_count": null, "metadata": { "tags": tags }, "outputs": [], "source": source })
+}
+
+fn rendered(cells: Value, parameters: Value) -> Value {
+    let template = Template::parse(&template(cells, 4)).expect("a template");
+    let bytes = render(&template, &map(parameters), &Stamp::default()).expect("rendered");
+    serde_json::from_slice(&bytes).expect("JSON")
+}
+
+fn sources(notebook: &Value) -> Vec<String> {
+    let text = |cell: &Value| match &cell["source"] {
+        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
+        source => source.as_str().unwrap_or_default().to_owned(),
+    };
+    notebook["cells"]
+        .as_array()
+        .expect("cells")
+        .iter()
+        .map(text)
+        .collect()
+}
+
+#[test]
+fn parameters_stand_where_papermill_puts_them() {
+    let injected = "# Parameters\nrun = 7\n";
+    let cases = [
+        (json!([code("x", &[])]), vec![injected, "x"]),
+        (
+            json!([code("x", &[]), code("run = 0", &["parameters"])]),
+            vec!["x", "run = 0", injected],
+        ),
+        (
+            json!([
+                code("old", &["injected-parameters"]),
+                code("run = 0", &["parameters"])
+            ]),
+            vec![injected, "run = 0"],
+        ),
+    ];
+    for (cells, expected) in cases {
+        let notebook = rendered(cells, json!({ "run": 7 }));
+        assert_eq!(sources(&notebook), expected);
+        assert_eq!(
+            notebook["metadata"]["papermill"]["parameters"]["run"],
+            json!(7)
+        );
+        assert!(
+            notebook["cells"][0].get("id").is_none(),
+            "format 4.4 forbids ids"
+        );
+    }
+}
+
+#[test]
+fn without_parameters_nothing_is_injected_and_stale_values_go() {
+    assert_eq!(
+        sources(&rendered(json!([code("x", &[])]), json!({}))),
+        ["x"]
+    );
+    let stale = json!([code("run = 3", &["injected-parameters"])]);
+    assert_eq!(sources(&rendered(stale, json!({}))), ["# Parameters\n"]);
+}
+
+#[test]
+fn the_rest_of_the_file_keeps_its_bytes_and_the_result_is_the_same_each_time() {
+    let text = "{\n  \"cells\": [],\n  \"metadata\": {\n    \"kernelspec\": {\"name\": \"python3\"}\n  },\n  \"nbformat\": 4,\n  \"nbformat_minor\": 5,\n  \"x\": [12345678901234567890.10, 0.10, \"\\u00e9\"]\n}";
+    let parsed = Template::parse(text.as_bytes()).expect("a template");
+    let stamp = Stamp {
+        job: Some("j"),
+        run: Some("r"),
+        watch: None,
+    };
+    let one = render(&parsed, &map(json!({ "run": "1" })), &stamp).expect("rendered");
+    let two = render(&parsed, &map(json!({ "run": "1" })), &stamp).expect("rendered");
+    assert_eq!(one, two);
+    let one = String::from_utf8(one).expect("text");
+    for kept in [
+        "\n  \"nbformat_minor\": 5,",
+        "12345678901234567890.10",
+        "0.10",
+        "\\u00e9",
+    ] {
+        assert!(one.contains(kept), "{kept} in {one}");
+    }
+    assert!(!one.ends_with('\n'));
+    let notebook: Value = serde_json::from_str(&one).expect("JSON");
+    assert_eq!(notebook["cells"][0]["id"].as_str().map(str::len), Some(8));
+    assert_eq!(notebook["metadata"]["nbcourier"]["job"], "j");
+    assert!(notebook["metadata"]["nbcourier"].get("watch").is_none());
+}
+
+#[test]
+fn what_is_no_template_is_refused_with_what_to_do() {
+    let v3 = r#"{"nbformat": 3, "nbformat_minor": 0, "worksheets": []}"#;
+    let cases = [
+        ("", "no JSON"),
+        ("[1]", "`nbformat` is missing"),
+        ("{\"nbformat\": 4, \"nbformat_minor\": NaN}", "no JSON"),
+        ("{\"nbformat\": 4}", "`nbformat_minor` is missing"),
+        (
+            "{\"nbformat\": 4, \"nbformat_minor\": 5, \"cells\": []}",
+            "names no kernel",
+        ),
+        (
+            "{\"nbformat\": 4, \"nbformat_minor\": 5, \"cells\": [], \"metadata\": {\"kernelspec\": {\"name\": \"ir\", \"language\": \"R\"}}}",
+            "its language is r",
+        ),
+        (v3, "format 3"),
+    ];
+    for (text, expected) in cases {
+        let refused = Template::parse(text.as_bytes()).expect_err("refused");
+        assert!(refused.what.contains(expected), "{text}: {refused}");
+        assert!(!refused.advice.is_empty());
+    }
+    let refused = Template::parse(v3.as_bytes()).expect_err("refused");
+    assert!(
+        refused
+            .advice
+            .contains("jupyter nbconvert --to notebook --nbformat 4")
+    );
+}
+
+#[test]
+fn names_that_python_cannot_have_and_values_it_cannot_hold_are_refused() {
+    let template = Template::parse(&template(json!([]), 4)).expect("a template");
+    for name in [
+        "",
+        "1x",
+        "run number",
+        "class",
+        "a=1;import os",
+        "x\n",
+        "None",
+    ] {
+        let parameters = Parameters::from_iter([(name.to_owned(), json!(1))]);
+        let refused = render(&template, &parameters, &Stamp::default()).expect_err(name);
+        assert_eq!(refused.code, NotebookCode::ParameterInvalid);
+    }
+    let huge: Value = serde_json::from_str("{\"x\": 1e999}").expect("JSON");
+    render(&template, &map(huge), &Stamp::default()).expect_err("out of range");
+}
+
+#[test]
+fn a_template_says_what_it_declares() {
+    let source =
+        "# help\nrun = 0\nbeam: str = 'e'  # beam\nif run == 1:\n    z = 2\nx == 3\nurl=\"?a=b\"\n";
+    let parsed =
+        Template::parse(&template(json!([code(source, &["parameters"])]), 4)).expect("a template");
+    assert_eq!(parsed.declared(), ["run", "beam", "url"]);
+}
+
+#[test]
+fn python_reads_every_literal_as_the_value_it_was_given() {
+    let strings = [
+        "",
+        "plain",
+        "a\"b",
+        "a'b",
+        "back\\slash",
+        "new\nline",
+        "crlf\r\n",
+        "tab\t",
+        "nul\0",
+        "bell\u{7}",
+        "é",
+        "é1",
+        "日本",
+        "😀",
+        "\u{202e}bidi",
+        "\u{2028}",
+        "$HOME",
+        "${x}",
+        "$(id)",
+        "`id`",
+        "#{x}",
+        "%s",
+        "*",
+        "{x}",
+        "\\x41",
+        "\"\"\"",
+        "\u{7f}",
+        "\u{85}",
+        "\u{feff}",
+        "\\",
+        "a\\\"b",
+        "\u{e000}",
+    ];
+    let numbers = "[0, -1, 123456789012345678901234567890, 1.0, 0.1, 1e22, 1e-7, 5e-324, 1.7976931348623157e308, 1e16, 123456.789, -0.0, 1e15]";
+    let numbers: Value = serde_json::from_str(numbers).expect("JSON");
+    let value = json!({ "strings": strings, "numbers": numbers, "nested": { "a": [null, true, { "": [] }], "é": {} } });
+    let lines = literals::cell(&map(json!({ "v": value })))
+        .expect("literals")
+        .concat();
+    let program = format!(
+        "{lines}import json,sys\nw = json.load(sys.stdin)\nassert repr(w) == repr(v), (w, v)\n"
+    );
+    let mut python = std::process::Command::new("python3")
+        .args(["-c", &program])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .expect("python3");
+    let mut input = python.stdin.take().expect("stdin");
+    std::io::Write::write_all(&mut input, value.to_string().as_bytes()).expect("write");
+    drop(input);
+    assert!(python.wait().expect("python3").success());
+}
+
+#[test]
+fn floats_look_as_in_python() {
+    let cases = [
+        ("1e22", "1e+22"),
+        ("1E-07", "1e-07"),
+        ("1.0", "1.0"),
+        ("100000.0", "100000.0"),
+        ("1e3", "1000.0"),
+    ];
+    for (json, python) in cases {
+        let value: Value = serde_json::from_str(&format!("{{\"x\": {json}}}")).expect("JSON");
+        assert_eq!(
+            literals::cell(&map(value)).expect("a literal")[1],
+            format!("x = {python}\n")
+        );
+    }
+}
+
+#[test]
+fn placeholders_expand_with_padding_and_clean_paths() {
+    let parameters = map(
+        json!({ "run": 7, "text": "0042", "evil": "../a/b", "dot": ".x", "line": "a\nb", "e": 1.5 }),
+    );
+    let cases = [
+        ("{run:06}.ipynb", "000007.ipynb"),
+        ("{text:06}", "000042"),
+        ("{evil}.ipynb", "_._a_b.ipynb"),
+        ("runs/{dot}/{line}", "runs/_x/a_b"),
+        ("/a//{run}/", "a/7"),
+        ("../{run}", "_./7"),
+        ("{{{run}}}", "{7}"),
+        ("{e:06}", "1.5"),
+    ];
+    for (pattern, path) in cases {
+        assert_eq!(expand_path(pattern, &parameters).expect(pattern), path);
+    }
+    for pattern in ["{", "}", "{a b}", "{run:x}", "{}"] {
+        assert_eq!(
+            expand(pattern, &parameters).expect_err(pattern).code,
+            NotebookCode::TemplateInvalid
+        );
+    }
+    let missing = expand("{nope}", &parameters).expect_err("missing");
+    assert!(missing.what.contains("the run has run, text"), "{missing}");
+    assert_eq!(
+        expand_value(&json!("{run}"), &parameters).expect("a value"),
+        json!(7)
+    );
+    assert_eq!(
+        expand_value(&json!(["r{run}"]), &parameters).expect("a value"),
+        json!(["r7"])
+    );
+    assert_eq!(number("a.b/c.ipynb", 2), "a.b/c-2.ipynb");
+    assert_eq!(number("a.b/c", 3), "a.b/c-3");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes: Vec<u8>, name: String, text: String) {
+        if let Ok(template) = Template::parse(&bytes) {
+            let parameters = Parameters::from_iter([(name, json!(text))]);
+            let _ = render(&template, &parameters, &Stamp::default());
+        }
+    }
+
+    #[test]
+    fn no_value_leads_out_of_its_segment(value: String, pattern in "[a-z./{}]{0,12}\\{v\\}[a-z./]{0,6}") {
+        let parameters = Parameters::from_iter([("v".to_owned(), json!(value))]);
+        if let Ok(path) = expand_path(&pattern, &parameters) {
+            for segment in path.split('/').filter(|_| !path.is_empty()) {
+                prop_assert!(!segment.is_empty() && !segment.starts_with('.'));
+                prop_assert!(!segment.chars().any(char::is_control));
+            }
+        }
+    }
+}

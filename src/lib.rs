@@ -1,10 +1,14 @@
 //! nbcourier puts a notebook for every finished run into its physicist's own Jupyter.
 
 pub mod config;
+pub mod destination;
 pub mod failure;
 pub mod health;
+pub mod http;
 pub mod job;
+pub mod jupyter;
 pub mod ledger;
 pub mod notebook;
+pub mod path;
 pub mod retry;
 pub mod run;

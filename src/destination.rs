@@ -1,0 +1,218 @@
+//! Where notebooks go: one interface over hubs, servers and directories.
+
+use std::path::Path;
+
+use crate::config::checked::{self, Kind};
+use crate::failure::Failure;
+use crate::jupyter::{Jupyter, JupyterPlace};
+use crate::path::Directory;
+use crate::retry::Paces;
+
+/// A destination that can be asked and delivered to.
+pub enum Destination {
+    /// A `JupyterHub` or a plain Jupyter Server.
+    Jupyter(Box<Jupyter>),
+    /// A directory.
+    Directory(Directory),
+}
+
+/// What a probe found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The user that a delivery would act for; empty for a directory.
+    pub user: String,
+    /// What answered, with its version.
+    pub version: String,
+    /// The state of the user's server, in words.
+    pub server: String,
+    /// What works, but should be otherwise.
+    pub warnings: Vec<String>,
+    /// Tells the accepted token from others; see [`crate::config::secret::Secret::fingerprint`].
+    pub token_fingerprint: Option<String>,
+    /// When the token ends (RFC 3339), if the hub tells.
+    pub token_expires_at: Option<String>,
+}
+
+/// The credential that was accepted last: a hub refuses an expired and an unknown token alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Of the token.
+    pub fingerprint: String,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+/// What stands under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Absent,
+    /// This job's notebook.
+    Ours,
+    /// Something else.
+    Taken,
+}
+
+impl Destination {
+    /// Prepares a destination; asks nothing yet.
+    ///
+    /// # Errors
+    /// When its certificate authorities can't be read.
+    pub fn new(
+        table: &checked::Destination,
+        paces: &Paces,
+        contact: Option<&str>,
+    ) -> Result<Self, Failure> {
+        Ok(match &table.kind {
+            Kind::Path { root, open } => Self::Directory(Directory::new(root, open.as_deref())),
+            Kind::Hub(_) | Kind::Server(_) => {
+                Self::Jupyter(Box::new(Jupyter::new(&table.kind, paces, contact)?))
+            }
+        })
+    }
+
+    /// Whether everything is there that a delivery for `user` needs. Starts and writes nothing.
+    ///
+    /// # Errors
+    /// What a delivery would meet.
+    pub async fn probe(
+        &self,
+        user: Option<&str>,
+        memory: Option<&Accepted>,
+    ) -> Result<Report, Failure> {
+        match self {
+            Self::Jupyter(jupyter) => jupyter.probe(user, memory).await,
+            Self::Directory(directory) => directory.probe(),
+        }
+    }
+
+    /// Authenticates, makes sure that the user's server runs, and returns a place to create in.
+    ///
+    /// # Errors
+    /// Whatever stands between the daemon and a running server.
+    pub async fn open(
+        &self,
+        user: Option<&str>,
+        memory: Option<&Accepted>,
+    ) -> Result<Place<'_>, Failure> {
+        Ok(match self {
+            Self::Jupyter(jupyter) => Place::Jupyter(jupyter.open(user, memory).await?),
+            Self::Directory(directory) => Place::Directory(directory),
+        })
+    }
+}
+
+/// A user's root, ready to create in. Paths are relative to it, with `/`.
+pub enum Place<'a> {
+    /// On a Jupyter server.
+    Jupyter(JupyterPlace<'a>),
+    /// In a directory.
+    Directory(&'a Directory),
+}
+
+impl Place<'_> {
+    /// What stands at `path`: this job's notebook if its hash or its embedded job id says so.
+    ///
+    /// # Errors
+    /// When it can't be told.
+    pub async fn look(&self, path: &str, job: &str, sha256: &str) -> Result<Found, Failure> {
+        match self {
+            Self::Jupyter(place) => place.look(path, job, sha256).await,
+            Self::Directory(directory) => directory.look(path, job, sha256),
+        }
+    }
+
+    /// Creates a notebook at a path where nothing stood; never replaces anything.
+    ///
+    /// # Errors
+    /// `name-taken` if something stands there by now; `answer-lost` if it isn't known.
+    pub async fn place(
+        &self,
+        path: &str,
+        job: &str,
+        bytes: &[u8],
+        sha256: &str,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Jupyter(place) => place.place(path, job, bytes, sha256).await,
+            Self::Directory(directory) => directory.place(path, job, bytes),
+        }
+    }
+
+    /// Removes what an earlier attempt of the job left beside `path` under its temporary name.
+    ///
+    /// # Errors
+    /// When it can't be removed.
+    pub async fn sweep(&self, path: &str, job: &str) -> Result<(), Failure> {
+        self.remove(&temporary(path, job)).await
+    }
+
+    /// Removes a file of our own making; fine if it isn't there.
+    ///
+    /// # Errors
+    /// When it can't be removed.
+    pub async fn remove(&self, path: &str) -> Result<(), Failure> {
+        match self {
+            Self::Jupyter(place) => place.remove(path).await,
+            Self::Directory(directory) => directory.remove(path),
+        }
+    }
+
+    /// The jobs whose temporary names stand in a directory.
+    ///
+    /// # Errors
+    /// When the directory is there and can't be listed.
+    pub async fn leftovers(&self, directory: &str) -> Result<Vec<String>, Failure> {
+        let names = match self {
+            Self::Jupyter(place) => place.list(directory).await?,
+            Self::Directory(root) => root.list(directory)?,
+        };
+        Ok(names.iter().filter_map(|name| owner(name)).collect())
+    }
+
+    /// Where a person opens the notebook, if that can be told.
+    #[must_use]
+    pub fn url(&self, path: &str) -> Option<String> {
+        match self {
+            Self::Jupyter(place) => Some(place.url(path)),
+            Self::Directory(directory) => directory.url(path),
+        }
+    }
+
+    /// The user; empty for a directory.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        match self {
+            Self::Jupyter(place) => place.user(),
+            Self::Directory(_) => "",
+        }
+    }
+}
+
+/// The job's temporary name beside `path`. Visible, since Jupyter refuses hidden names; derived from
+/// the job, so that two attempts use the same one.
+#[must_use]
+pub fn temporary(path: &str, job: &str) -> String {
+    let name = format!("nbcourier-{job}.part");
+    match path.rsplit_once('/') {
+        Some((directory, _)) => format!("{directory}/{name}"),
+        None => name,
+    }
+}
+
+/// The job of a temporary name.
+fn owner(name: &str) -> Option<String> {
+    let name = Path::new(name).file_name()?.to_str()?;
+    name.strip_prefix("nbcourier-")?
+        .strip_suffix(".part")
+        .map(str::to_owned)
+}
+
+/// The job that a notebook's bytes say they belong to.
+pub(crate) fn embedded_job(bytes: &[u8]) -> Option<String> {
+    let notebook: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    notebook
+        .pointer("/metadata/nbcourier/job")?
+        .as_str()
+        .map(str::to_owned)
+}

@@ -1,0 +1,280 @@
+//! The one HTTP client: timeouts, limits, no redirects, no secret in any message.
+//!
+//! It turns what goes wrong on the way into a [`Failure`]; what an answer means is for its caller.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+use url::Url;
+
+use crate::config::secret::Secret;
+use crate::failure::{Code, Failure};
+
+/// Answers are read up to this size, bytes.
+const LARGEST: usize = 64 << 20;
+
+/// Wait for a usual answer. A spawn's POST blocks up to 10 s at least, an upload is slow on a busy
+/// server.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The proxy of a `JupyterHub` closes idle connections after 5 s (measured with 5.3.0), so that a
+/// longer pool would meet closed ones.
+const POOL_IDLE: Duration = Duration::from_secs(4);
+
+/// What an answer's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// By its Content-Type.
+    Json,
+    /// A web page.
+    Html,
+    /// Anything else, or none.
+    Other,
+}
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The URL without query, for messages.
+    pub url: String,
+    /// The status.
+    pub status: u16,
+    /// What the body is.
+    pub kind: Kind,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Where a redirect points.
+    pub location: Option<String>,
+    /// How long the other side wants to be left alone.
+    pub retry_after: Option<Duration>,
+    /// Whether a `JupyterHub` or one of its servers answered.
+    pub from_hub: bool,
+}
+
+impl Reply {
+    /// The body as JSON; null if it is none.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// The other side's own words: its message, or the beginning of the text.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let json = self.json();
+        let message = json["message"].as_str().filter(|text| !text.is_empty());
+        let text = match (message, self.kind) {
+            (Some(message), _) => message.to_owned(),
+            (None, Kind::Html) => title(&String::from_utf8_lossy(&self.body)),
+            (None, Kind::Json) if json.is_object() => String::new(),
+            (None, _) => String::from_utf8_lossy(&self.body).into_owned(),
+        };
+        text.chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(200)
+            .collect::<String>()
+            .trim()
+            .to_owned()
+    }
+}
+
+/// The text of a page that says most: `JupyterHub`'s error page has it in a paragraph.
+fn title(page: &str) -> String {
+    let between = |from: &str, to: &str| {
+        let (_, rest) = page.split_once(from)?;
+        rest.split_once(to).map(|(text, _)| text.trim().to_owned())
+    };
+    between("<p>", "</p>")
+        .or_else(|| between("<title>", "</title>"))
+        .unwrap_or_else(|| "a web page".into())
+}
+
+/// A client for one destination.
+pub struct Client(reqwest::Client);
+
+impl Client {
+    /// A client that trusts the system's certificate authorities and those in `ca_file`.
+    ///
+    /// # Errors
+    /// `tls-untrusted` if `ca_file` can't be read as PEM.
+    pub fn new(ca_file: Option<&Path>, contact: Option<&str>) -> Result<Self, Failure> {
+        let contact = contact
+            .map(|contact| format!(" ({contact})"))
+            .unwrap_or_default();
+        let name = format!("nbcourier/{}{contact}", env!("CARGO_PKG_VERSION"));
+        let name: String = name.chars().filter(|c| (' '..='~').contains(c)).collect();
+        let mut builder = reqwest::Client::builder()
+            .user_agent(name)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .pool_idle_timeout(POOL_IDLE);
+        if let Some(file) = ca_file {
+            let wrong = |why: String| {
+                Code::TlsUntrusted.failure(format!("`ca_file` {}: {why}", file.display()))
+            };
+            let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+            for certificate in reqwest::Certificate::from_pem_bundle(&pem)
+                .map_err(|error| wrong(error.to_string()))?
+            {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        let built = builder
+            .build()
+            .map_err(|error| Code::Internal.failure(error.to_string()))?;
+        Ok(Self(built))
+    }
+
+    /// A request, to be sent by [`Client::send`].
+    #[must_use]
+    pub fn request(&self, method: Method, url: Url, token: Option<&Secret>) -> RequestBuilder {
+        let request = self.0.request(method, url).timeout(TIMEOUT);
+        // A token has no characters that a header refuses: it is one word of plain text.
+        match token
+            .and_then(|token| HeaderValue::try_from(format!("token {}", token.expose())).ok())
+        {
+            Some(mut value) => {
+                value.set_sensitive(true);
+                request.header(AUTHORIZATION, value)
+            }
+            None => request,
+        }
+    }
+
+    /// Sends a request and reads the answer whole. `writes`: whether a lost answer leaves it
+    /// unknown what has happened.
+    ///
+    /// # Errors
+    /// `hub-unreachable`, `tls-untrusted`, `answer-lost`.
+    pub async fn send(&self, request: RequestBuilder, writes: bool) -> Result<Reply, Failure> {
+        let answer = request.send().await.map_err(|error| lost(&error, writes))?;
+        let mut reply = head(&answer);
+        let mut body = answer.bytes_stream();
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|error| lost(&error, writes))?;
+            if reply.body.len() + chunk.len() > LARGEST {
+                return Err(
+                    Code::HubError.failure(format!("{} answered more than 64 MiB", reply.url))
+                );
+            }
+            reply.body.extend_from_slice(&chunk);
+        }
+        Ok(reply)
+    }
+
+    /// Sends a request and leaves the body to be read as it comes.
+    ///
+    /// # Errors
+    /// As [`Client::send`] for a read.
+    pub async fn stream(&self, request: RequestBuilder) -> Result<(Reply, Response), Failure> {
+        let answer = request.send().await.map_err(|error| lost(&error, false))?;
+        Ok((head(&answer), answer))
+    }
+}
+
+fn head(answer: &Response) -> Reply {
+    let text = |name| {
+        answer
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let kind = match text(CONTENT_TYPE).unwrap_or_default() {
+        kind if kind.starts_with("application/json") => Kind::Json,
+        kind if kind.starts_with("text/html") => Kind::Html,
+        _ => Kind::Other,
+    };
+    Reply {
+        url: shown(answer.url()),
+        status: answer.status().as_u16(),
+        kind,
+        body: Vec::new(),
+        location: text(LOCATION).map(str::to_owned),
+        retry_after: text(RETRY_AFTER).and_then(retry_after),
+        from_hub: answer.headers().contains_key("X-JupyterHub-Version"),
+    }
+}
+
+/// Seconds, or a date (RFC 9110).
+fn retry_after(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    let wait = date.timestamp().duration_since(jiff::Timestamp::now());
+    Some(Duration::try_from(wait).unwrap_or_default())
+}
+
+/// A URL as it may be shown: no user, no password, no query.
+fn shown(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}
+
+fn lost(error: &reqwest::Error, writes: bool) -> Failure {
+    let mut causes = Vec::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    let why = causes.last().cloned().unwrap_or_else(|| {
+        if error.is_timeout() {
+            "timed out".into()
+        } else {
+            "no answer".into()
+        }
+    });
+    let url = error.url().map(shown).unwrap_or_default();
+    let untrusted = causes
+        .iter()
+        .any(|cause| cause.contains("certificate") || cause.contains("UnknownIssuer"));
+    let (code, what) = match () {
+        () if untrusted => (
+            Code::TlsUntrusted,
+            format!("the certificate of {url} is not trusted: {why}"),
+        ),
+        () if error.is_connect() => (
+            Code::HubUnreachable,
+            format!("{url} can't be reached: {why}"),
+        ),
+        () if writes => (
+            Code::AnswerLost,
+            format!("the answer of {url} was lost: {why}"),
+        ),
+        () => (
+            Code::HubUnreachable,
+            format!("{url} does not answer: {why}"),
+        ),
+    };
+    code.failure(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after("30"), Some(Duration::from_secs(30)));
+        assert_eq!(retry_after("soon"), None);
+        assert_eq!(
+            retry_after("Wed, 21 Oct 2015 07:28:00 GMT"),
+            Some(Duration::ZERO)
+        );
+        let later = jiff::Timestamp::now() + Duration::from_secs(100);
+        let date = later.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let wait = retry_after(&date).expect("a date").as_secs();
+        assert!((98..=100).contains(&wait), "{wait}");
+    }
+
+    #[test]
+    fn a_shown_url_has_no_user_and_no_query() {
+        let url = Url::parse("https://me:pass@hub.example/x?token=abc").expect("a URL");
+        assert_eq!(shown(&url), "https://hub.example/x");
+    }
+}

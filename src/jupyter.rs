@@ -1,0 +1,180 @@
+//! A `JupyterHub` or a plain Jupyter Server as a destination.
+//!
+//! Reports what it saw and never decides about retries; the one exception is the pace of starts
+//! that fail, which belongs to the user's server and not to a job.
+
+mod classify;
+mod contents;
+mod hub;
+mod probe;
+mod scopes;
+mod spawn;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use reqwest::Method;
+use serde_json::Value;
+use url::Url;
+
+use crate::config::checked::{Hub, Kind};
+use crate::config::secret::{Secret, SecretRef};
+use crate::destination::{Accepted, Report};
+use crate::failure::{Code, Failure};
+use crate::http::{Client, Reply};
+use crate::retry::Paces;
+use classify::{Call, classify};
+pub use contents::JupyterPlace;
+use spawn::Gate;
+
+/// One hub or server.
+pub struct Jupyter {
+    client: Client,
+    base: Url,
+    /// What only a hub has.
+    hub: Option<Hub>,
+    token: SecretRef,
+    paces: Paces,
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
+    /// Whose token was seen last, by its fingerprint.
+    owner: Mutex<Option<(String, String)>>,
+    /// Directories known to exist, by user.
+    directories: Mutex<HashSet<(String, String)>>,
+}
+
+impl Jupyter {
+    /// Prepares a destination; asks nothing yet.
+    pub(crate) fn new(kind: &Kind, paces: &Paces, contact: Option<&str>) -> Result<Self, Failure> {
+        let (base, token, ca_file, hub) = match kind {
+            Kind::Hub(hub) => (&hub.url, &hub.token, &hub.ca_file, Some(hub.clone())),
+            Kind::Server(server) => (&server.url, &server.token, &server.ca_file, None),
+            Kind::Path { .. } => return Err(Code::Internal.failure("a directory is no Jupyter")),
+        };
+        Ok(Self {
+            client: Client::new(ca_file.as_deref(), contact)?,
+            base: base.clone(),
+            hub,
+            token: token.clone(),
+            paces: *paces,
+            gates: Mutex::default(),
+            owner: Mutex::default(),
+            directories: Mutex::default(),
+        })
+    }
+
+    pub(crate) async fn probe(
+        &self,
+        user: Option<&str>,
+        memory: Option<&Accepted>,
+    ) -> Result<Report, Failure> {
+        let token = self.token.read().await?;
+        match &self.hub {
+            Some(hub) => self.probe_hub(hub, &token, user, memory).await,
+            None => self.probe_server(&token, memory).await,
+        }
+    }
+
+    pub(crate) async fn open(
+        &self,
+        user: Option<&str>,
+        memory: Option<&Accepted>,
+    ) -> Result<JupyterPlace<'_>, Failure> {
+        let token = self.token.read().await?;
+        let place = |user: String, server: Url| JupyterPlace {
+            jupyter: self,
+            token: token.clone(),
+            memory: memory.cloned(),
+            user,
+            server,
+        };
+        let Some(hub) = &self.hub else {
+            return Ok(place(String::new(), self.base.clone()));
+        };
+        let user = match user {
+            Some(user) => user.to_owned(),
+            None => self.owner(&token, memory).await?,
+        };
+        match self.ensure_server(hub, &token, &user).await {
+            Ok(server) => Ok(place(user, server)),
+            Err(failure) => Err(self.sharpen(failure, &user, memory).await),
+        }
+    }
+
+    /// The token's owner, for whom notebooks are if no user is named.
+    async fn owner(&self, token: &Secret, memory: Option<&Accepted>) -> Result<String, Failure> {
+        let fingerprint = token.fingerprint();
+        if let Some((_, owner)) = lock(&self.owner)
+            .as_ref()
+            .filter(|(known, _)| *known == fingerprint)
+        {
+            return Ok(owner.clone());
+        }
+        let owner = self.who_am_i(token, memory).await?;
+        let name = hub::owner_of(&owner)?;
+        *lock(&self.owner) = Some((fingerprint, name.clone()));
+        Ok(name)
+    }
+
+    /// What a doubtful refusal really is: the probe asks the hub itself.
+    async fn sharpen(&self, failure: Failure, user: &str, memory: Option<&Accepted>) -> Failure {
+        let doubtful = matches!(
+            failure.code,
+            Code::TokenUnknown | Code::ScopeMissing | Code::UserUnknown
+        );
+        if !doubtful {
+            return failure;
+        }
+        let user = (!user.is_empty()).then_some(user);
+        // The probe asks the hub only, and never comes here.
+        match Box::pin(self.probe(user, memory)).await {
+            Err(sharper) => sharper,
+            Ok(_) => failure,
+        }
+    }
+
+    /// A call that is expected to be answered with one of `fine`.
+    async fn ask(
+        &self,
+        call: Call,
+        request: reqwest::RequestBuilder,
+        fine: &[u16],
+    ) -> Result<Reply, Failure> {
+        let reply = self.client.send(request, call.writes()).await?;
+        let page = reply.status == 200 && reply.kind == crate::http::Kind::Html;
+        if fine.contains(&reply.status) && !page {
+            Ok(reply)
+        } else {
+            Err(classify(call, &reply))
+        }
+    }
+
+    fn get(&self, url: Url, token: Option<&Secret>) -> reqwest::RequestBuilder {
+        self.client.request(Method::GET, url, token)
+    }
+
+    fn gate(&self, user: &str) -> Arc<Gate> {
+        lock(&self.gates)
+            .entry(user.to_owned())
+            .or_default()
+            .clone()
+    }
+
+    /// A URL below the base; `path` is percent-encoded already.
+    fn url(&self, path: &str) -> Result<Url, Failure> {
+        join(&self.base, path)
+    }
+}
+
+fn join(base: &Url, path: &str) -> Result<Url, Failure> {
+    base.join(path)
+        .map_err(|error| Code::Internal.failure(format!("{base} and {path}: {error}")))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The text of a JSON field.
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}

@@ -1,0 +1,269 @@
+//! Creating a file through the contents API, which has no atomic create: upload the exact bytes
+//! under a name of the job's own, verify them, rename without replacing.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::classify::Call;
+use super::hub::segment;
+use super::{Jupyter, join, lock, text};
+use crate::config::secret::Secret;
+use crate::destination::{Accepted, Found, embedded_job, temporary};
+use crate::failure::{Code, Failure};
+use crate::http::Reply;
+use crate::notebook::sha256;
+
+/// Names longer than this fail after the file was written: the server's own checkpoint name is
+/// longer (measured with `jupyter_server` 2.21), bytes.
+const LONGEST_NAME: usize = 200;
+
+/// A user's root on a running server.
+pub struct JupyterPlace<'a> {
+    pub(super) jupyter: &'a Jupyter,
+    pub(super) token: Secret,
+    pub(super) memory: Option<Accepted>,
+    pub(super) user: String,
+    pub(super) server: Url,
+}
+
+impl JupyterPlace<'_> {
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// Where a person opens the notebook: on a hub a link that starts the server after the login.
+    pub(crate) fn url(&self, path: &str) -> String {
+        let path = encode(path);
+        let base = &self.jupyter.base;
+        match &self.jupyter.hub {
+            None => format!("{base}lab/tree/{path}"),
+            Some(hub) if hub.server_name.is_empty() => {
+                format!("{base}hub/user-redirect/lab/tree/{path}")
+            }
+            Some(hub) => format!(
+                "{base}user/{}/{}/lab/tree/{path}",
+                segment(&self.user),
+                segment(&hub.server_name)
+            ),
+        }
+    }
+
+    pub(crate) async fn look(&self, path: &str, job: &str, hash: &str) -> Result<Found, Failure> {
+        let reply = self
+            .ask(
+                Call::Look,
+                Method::GET,
+                path,
+                "content=0&hash=1",
+                None,
+                &[200, 404],
+            )
+            .await?;
+        if reply.status == 404 {
+            return Ok(Found::Absent);
+        }
+        let model = reply.json();
+        if model["hash"] == hash {
+            return Ok(Found::Ours);
+        }
+        if model["type"] == "directory" {
+            return Ok(Found::Taken);
+        }
+        // Edited meanwhile, or a server before 2.11, which knows no hash: the bytes tell.
+        let bytes = self.read(path).await?.unwrap_or_default();
+        let ours = sha256(&bytes) == hash || embedded_job(&bytes).as_deref() == Some(job);
+        Ok(if ours { Found::Ours } else { Found::Taken })
+    }
+
+    pub(crate) async fn place(
+        &self,
+        path: &str,
+        job: &str,
+        bytes: &[u8],
+        hash: &str,
+    ) -> Result<(), Failure> {
+        if path.split('/').any(|name| name.len() > LONGEST_NAME) {
+            let what = format!("`{path}` has a name of more than {LONGEST_NAME} bytes");
+            return Err(Code::NameUnusable.failure(what));
+        }
+        let part = temporary(path, job);
+        if let Some((directory, _)) = path.rsplit_once('/') {
+            self.make_directories(directory).await?;
+        }
+        let done = self.upload(&part, path, bytes, hash).await;
+        if let Err(failure) = &done
+            && failure.code != Code::AnswerLost
+        {
+            // The first failure is the one to tell; what stays is swept before the next attempt.
+            let _ = self.remove(&part).await;
+        }
+        done
+    }
+
+    async fn upload(
+        &self,
+        part: &str,
+        path: &str,
+        bytes: &[u8],
+        hash: &str,
+    ) -> Result<(), Failure> {
+        let content = String::from_utf8_lossy(bytes);
+        // As a file: the server then writes exactly these bytes, and faster than a notebook.
+        let body = json!({ "type": "file", "format": "text", "content": content });
+        self.ask(
+            Call::Upload,
+            Method::PUT,
+            part,
+            "",
+            Some(&body),
+            &[200, 201],
+        )
+        .await?;
+        self.verify(part, hash).await?;
+        self.ask(
+            Call::Rename,
+            Method::PATCH,
+            part,
+            "",
+            Some(&json!({ "path": path })),
+            &[200],
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// A full disk or a quota can leave a part of the file behind an answer of success.
+    async fn verify(&self, part: &str, hash: &str) -> Result<(), Failure> {
+        let model = self
+            .ask(
+                Call::Look,
+                Method::GET,
+                part,
+                "content=0&hash=1",
+                None,
+                &[200],
+            )
+            .await?
+            .json();
+        let stored = match model["hash"].as_str() {
+            Some(stored) => stored.to_owned(),
+            None => sha256(&self.read(part).await?.unwrap_or_default()),
+        };
+        if stored == hash {
+            return Ok(());
+        }
+        let what =
+            format!("the server stored something else than was sent to {part}: is its disk full?");
+        Err(Code::StorageFull.failure(what))
+    }
+
+    /// The file's bytes; `None` where it isn't text.
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let query = "type=file&format=text&content=1";
+        let reply = self
+            .ask(Call::Look, Method::GET, path, query, None, &[200, 400])
+            .await?;
+        let content = reply.json()["content"]
+            .as_str()
+            .map(|content| content.as_bytes().to_vec());
+        Ok(content.filter(|_| reply.status == 200))
+    }
+
+    /// One level after the other: the API makes no parents.
+    async fn make_directories(&self, directory: &str) -> Result<(), Failure> {
+        let ends = directory
+            .match_indices('/')
+            .map(|(at, _)| at)
+            .chain([directory.len()]);
+        for level in ends.map(|end| &directory[..end]) {
+            let key = (self.user.clone(), level.to_owned());
+            if lock(&self.jupyter.directories).contains(&key) {
+                continue;
+            }
+            let body = json!({ "type": "directory" });
+            self.ask(
+                Call::MakeDirectory,
+                Method::PUT,
+                level,
+                "",
+                Some(&body),
+                &[200, 201],
+            )
+            .await?;
+            lock(&self.jupyter.directories).insert(key);
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
+        self.ask(Call::Delete, Method::DELETE, path, "", None, &[204, 404])
+            .await?;
+        Ok(())
+    }
+
+    /// The names in a directory; none if it isn't there.
+    pub(crate) async fn list(&self, directory: &str) -> Result<Vec<String>, Failure> {
+        let query = "type=directory&content=1";
+        let reply = self
+            .ask(Call::Look, Method::GET, directory, query, None, &[200, 404])
+            .await?;
+        let entries = reply.json();
+        let entries = entries["content"].as_array().into_iter().flatten();
+        Ok(entries
+            .map(|entry| text(entry, "name").to_owned())
+            .collect())
+    }
+
+    async fn ask(
+        &self,
+        call: Call,
+        method: Method,
+        path: &str,
+        query: &str,
+        body: Option<&Value>,
+        fine: &[u16],
+    ) -> Result<Reply, Failure> {
+        let mut url = join(&self.server, &format!("api/contents/{}", encode(path)))?;
+        url.set_query((!query.is_empty()).then_some(query));
+        let mut request = self.jupyter.client.request(method, url, Some(&self.token));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let reply = self.jupyter.client.send(request, call.writes()).await;
+        let judged = reply.and_then(|reply| {
+            // The hub's own page for a server that isn't there is a 404 too.
+            let page = reply.kind == crate::http::Kind::Html;
+            if fine.contains(&reply.status) && !page {
+                Ok(reply)
+            } else {
+                Err(super::classify(call, &reply))
+            }
+        });
+        match judged {
+            Ok(reply) => Ok(reply),
+            Err(failure) => Err(self.learn(failure).await),
+        }
+    }
+
+    /// After a failure nothing that was remembered of the server is trusted any more.
+    async fn learn(&self, failure: Failure) -> Failure {
+        let about_file = matches!(
+            failure.code,
+            Code::NameTaken | Code::NameUnusable | Code::NotebookRejected | Code::StorageFull
+        );
+        if about_file {
+            return failure;
+        }
+        self.jupyter.gate(&self.user).forget();
+        lock(&self.jupyter.directories).retain(|(user, _)| *user != self.user);
+        self.jupyter
+            .sharpen(failure, &self.user, self.memory.as_ref())
+            .await
+    }
+}
+
+/// A path, each segment percent-encoded.
+fn encode(path: &str) -> String {
+    path.split('/').map(segment).collect::<Vec<_>>().join("/")
+}

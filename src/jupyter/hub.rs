@@ -1,0 +1,143 @@
+//! The hub's REST API: whose token, which servers.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use url::Url;
+
+use super::classify::Call;
+use super::{Jupyter, text};
+use crate::config::checked::Hub;
+use crate::config::secret::Secret;
+use crate::destination::Accepted;
+use crate::failure::{Code, Failure};
+
+/// What one path segment keeps as it is.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'@');
+
+/// One path segment, percent-encoded.
+pub(super) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+/// A user's server as the hub's user model has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    Stopped,
+    Starting,
+    Stopping,
+    Ready(String),
+}
+
+/// The name of the user whom a token belongs to.
+pub(super) fn owner_of(owner: &Value) -> Result<String, Failure> {
+    if owner["kind"] == "service" {
+        let what = format!(
+            "the token belongs to the service `{}`, and no user is named",
+            text(owner, "name")
+        );
+        return Err(Code::UserUnknown
+            .failure(what)
+            .advise("set `user` (and `users`) in the destination"));
+    }
+    Ok(text(owner, "name").to_owned())
+}
+
+impl Jupyter {
+    /// The hub's own account of a token; works with every valid one.
+    pub(super) async fn who_am_i(
+        &self,
+        token: &Secret,
+        memory: Option<&Accepted>,
+    ) -> Result<Value, Failure> {
+        let request = self.get(self.url("hub/api/user")?, Some(token));
+        match self.ask(Call::WhoAmI, request, &[200]).await {
+            Ok(reply) => Ok(reply.json()),
+            Err(failure) if failure.code == Code::TokenUnknown => Err(self.refused(token, memory)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The hub refuses an expired, a revoked and a never known token alike; what tells them apart
+    /// is whether this very token was accepted before.
+    fn refused(&self, token: &Secret, memory: Option<&Accepted>) -> Failure {
+        let base = self.base.as_str();
+        let page = format!("make a token at {base}hub/token");
+        if let Some(accepted) = memory.filter(|memory| memory.fingerprint == token.fingerprint()) {
+            let what = format!(
+                "{base} accepted the token until {} and refuses it now: it has expired or was revoked",
+                accepted.at
+            );
+            return Code::TokenExpired.failure(what).advise(format!(
+                "{page} and replace the old one; no restart is needed"
+            ));
+        }
+        let from_server =
+            token.expose().len() == 48 && token.expose().bytes().all(|b| b.is_ascii_hexdigit());
+        let hint = if from_server {
+            "; it looks like a server's own token, from its log or `jupyter server list`"
+        } else {
+            ""
+        };
+        let what = format!("{base} does not know the token from {}{hint}", self.token);
+        Code::TokenUnknown
+            .failure(what)
+            .advise(format!("{page} and put it there; no restart is needed"))
+    }
+
+    /// The user's server, from the user model and nothing else.
+    pub(super) async fn server(
+        &self,
+        hub: &Hub,
+        token: &Secret,
+        user: &str,
+    ) -> Result<Server, Failure> {
+        let request = self.get(
+            self.url(&format!("hub/api/users/{}", segment(user)))?,
+            Some(token),
+        );
+        let model = self.ask(Call::Model, request, &[200]).await?.json();
+        // A stopped server is absent from the map; without the right to see it there is no map.
+        let Some(servers) = model["servers"].as_object() else {
+            let what = format!(
+                "the token may not see {user}'s servers: it lacks the scope read:servers!user={user}"
+            );
+            return Err(Code::ScopeMissing.failure(what));
+        };
+        let Some(server) = servers.get(&hub.server_name) else {
+            return Ok(Server::Stopped);
+        };
+        Ok(
+            match (server["ready"].as_bool(), server["pending"].as_str()) {
+                (_, Some("stop")) => Server::Stopping,
+                (Some(true), _) => Server::Ready(text(server, "url").to_owned()),
+                (_, Some(_)) => Server::Starting,
+                _ => Server::Stopped,
+            },
+        )
+    }
+
+    /// The API path of the user's server, below the hub's.
+    pub(super) fn server_path(hub: &Hub, user: &str) -> String {
+        match hub.server_name.as_str() {
+            "" => format!("hub/api/users/{}/server", segment(user)),
+            name => format!("hub/api/users/{}/servers/{}", segment(user), segment(name)),
+        }
+    }
+
+    /// Whether the server at this URL answers: the model alone doesn't tell that the proxy has a
+    /// route to it.
+    pub(super) async fn server_version(&self, server: &Url) -> Result<String, Failure> {
+        let mut url = super::join(server, "api")?;
+        // Or else this call would keep the server from being culled.
+        url.set_query(Some("no_track_activity=1"));
+        let reply = self
+            .ask(Call::ServerVersion, self.get(url, None), &[200])
+            .await?;
+        Ok(text(&reply.json(), "version").to_owned())
+    }
+}

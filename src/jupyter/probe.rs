@@ -1,0 +1,165 @@
+//! The one probe: behind `check`, the release of holds and the page. Starts and writes nothing.
+
+use serde_json::Value;
+
+use super::classify::Call;
+use super::hub::{Server, owner_of, segment};
+use super::scopes::Scopes;
+use super::{Jupyter, text};
+use crate::config::checked::Hub;
+use crate::config::secret::Secret;
+use crate::destination::{Accepted, Report};
+use crate::failure::{Code, Failure};
+
+impl Jupyter {
+    pub(super) async fn probe_hub(
+        &self,
+        hub: &Hub,
+        token: &Secret,
+        user: Option<&str>,
+        memory: Option<&Accepted>,
+    ) -> Result<Report, Failure> {
+        let version = self
+            .ask(Call::Version, self.get(self.url("hub/api/")?, None), &[200])
+            .await?
+            .json();
+        if version["version"].is_null() {
+            return Err(Code::NotAHub.failure(format!("{} is no JupyterHub", self.base)));
+        }
+        let owner = self.who_am_i(token, memory).await?;
+        let user = match user {
+            Some(user) => user.to_owned(),
+            None => owner_of(&owner)?,
+        };
+        let scopes = Scopes::of(&owner);
+        diagnose(hub, &owner, &scopes, &user)?;
+        let server = match self.server(hub, token, &user).await? {
+            Server::Ready(_) => "server running",
+            Server::Starting => "server starting",
+            Server::Stopping => "server stopping",
+            Server::Stopped => "server stopped",
+        };
+        Ok(Report {
+            version: format!("JupyterHub {}", text(&version, "version")),
+            server: server.into(),
+            warnings: scopes.excess(&format!("user={user}")).into_iter().collect(),
+            token_fingerprint: Some(token.fingerprint()),
+            token_expires_at: self.token_end(token, &owner).await,
+            user,
+        })
+    }
+
+    /// When the token ends, if the hub lets it be asked.
+    async fn token_end(&self, token: &Secret, owner: &Value) -> Option<String> {
+        let id = owner["token_id"].as_str()?;
+        let path = format!(
+            "hub/api/users/{}/tokens/{}",
+            segment(text(owner, "name")),
+            segment(id)
+        );
+        let request = self.get(self.url(&path).ok()?, Some(token));
+        let model = self.ask(Call::Model, request, &[200]).await.ok()?.json();
+        model["expires_at"].as_str().map(str::to_owned)
+    }
+
+    pub(super) async fn probe_server(
+        &self,
+        token: &Secret,
+        memory: Option<&Accepted>,
+    ) -> Result<Report, Failure> {
+        let hub = |what: &str| {
+            Code::NotAServer
+                .failure(format!("{} is {what}", self.base))
+                .advise("use `hub` in place of `server`")
+        };
+        let reply = self
+            .client
+            .send(self.get(self.url("api")?, None), false)
+            .await?;
+        if reply.from_hub
+            || reply
+                .location
+                .as_deref()
+                .is_some_and(|to| to.contains("/hub/"))
+        {
+            return Err(hub("a JupyterHub or one of its servers"));
+        }
+        let version = self
+            .ask(
+                Call::ServerVersion,
+                self.get(self.url("api")?, None),
+                &[200],
+            )
+            .await?
+            .json();
+        let mut root = self.url("api/contents/")?;
+        root.set_query(Some("content=0"));
+        match self
+            .ask(Call::Look, self.get(root, Some(token)), &[200])
+            .await
+        {
+            Ok(_) => {}
+            Err(failure) if failure.code == Code::TokenUnknown => {
+                return Err(self.refused_by_server(token, memory));
+            }
+            Err(failure) => return Err(failure),
+        }
+        Ok(Report {
+            version: format!("Jupyter Server {}", text(&version, "version")),
+            server: "server running".into(),
+            token_fingerprint: Some(token.fingerprint()),
+            ..Report::default()
+        })
+    }
+
+    fn refused_by_server(&self, token: &Secret, memory: Option<&Accepted>) -> Failure {
+        let advice = "take the token from `jupyter server list` on its machine, or start it with `--IdentityProvider.token`, so that it stays the same";
+        let base = &self.base;
+        match memory.filter(|memory| memory.fingerprint == token.fingerprint()) {
+            Some(accepted) => {
+                let what = format!(
+                    "{base} accepted the token until {} and refuses it now: the server has another one",
+                    accepted.at
+                );
+                Code::TokenExpired.failure(what).advise(advice)
+            }
+            None => Code::TokenUnknown
+                .failure(format!(
+                    "{base} does not know the token from {}",
+                    self.token
+                ))
+                .advise(advice),
+        }
+    }
+}
+
+/// Whether a valid token is the right one, from the most particular cause to the most general.
+fn diagnose(hub: &Hub, owner: &Value, scopes: &Scopes, user: &str) -> Result<(), Failure> {
+    let server = hub.server_name.as_str();
+    let accesses = scopes.cover(&["access:servers"], user, server);
+    let name = text(owner, "name");
+    if owner["kind"] == "user" && name != user && !accesses {
+        let what = format!("the token belongs to {name}, but the notebooks are for {user}");
+        return Err(Code::TokenOfOtherUser.failure(what));
+    }
+    if scopes.of_one_server() {
+        let what = format!(
+            "the token is a single server's own (of {name}); it opens that server only and is gone when it stops"
+        );
+        return Err(Code::TokenOfTheServer.failure(what).advise(format!(
+            "make a token at {}hub/token and put it in its place",
+            hub.url
+        )));
+    }
+    let missing = |scope: &str| {
+        let what = format!("the token of {name} lacks the scope {scope}!user={user}");
+        Code::ScopeMissing.failure(what).advise(format!("make a token with access:servers, read:servers and start:servers (JupyterHub 3 to 5: servers) for {user}"))
+    };
+    if !accesses {
+        return Err(missing("access:servers"));
+    }
+    if hub.spawn && !scopes.cover(&["start:servers", "servers", "admin:servers"], user, server) {
+        return Err(missing("start:servers"));
+    }
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! A directory as a destination: created whole and never over anything, also across a kill.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
+use rustix::io::Errno;
+
+use crate::destination::{Found, Report, embedded_job, temporary};
+use crate::failure::{Code, Failure};
+
+/// What a path segment of a URL keeps as it is.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// Larger files are somebody else's without a look inside, bytes.
+const LARGEST: u64 = 64 << 20;
+
+/// A directory on this machine or mounted on it.
+pub struct Directory {
+    root: PathBuf,
+    open: Option<String>,
+}
+
+impl Directory {
+    /// A destination below `root`; `open` is the pattern of the link shown.
+    #[must_use]
+    pub fn new(root: &Path, open: Option<&str>) -> Self {
+        Self {
+            root: root.to_owned(),
+            open: open.map(str::to_owned),
+        }
+    }
+
+    /// Whether the root is there and can be written. It is never made: an unmounted share must not
+    /// be shadowed by a local directory of its name.
+    pub(crate) fn probe(&self) -> Result<Report, Failure> {
+        let shown = self.root.display();
+        if !self.root.is_dir() {
+            let what = format!("the directory {shown} is not there");
+            return Err(Code::NotWritable
+                .failure(what)
+                .advise("make it, or mount what it lies on; nbcourier goes on by itself"));
+        }
+        access(&self.root, Access::WRITE_OK | Access::EXEC_OK)
+            .map_err(|error| failure("write into", &self.root, &error.into()))?;
+        Ok(Report {
+            version: format!("directory {shown}"),
+            server: "writable".into(),
+            ..Report::default()
+        })
+    }
+
+    pub(crate) fn look(&self, path: &str, job: &str, sha256: &str) -> Result<Found, Failure> {
+        let path = self.root.join(path);
+        let Some(bytes) = read(&path).map_err(|error| failure("read", &path, &error))? else {
+            return Ok(Found::Absent);
+        };
+        let ours = crate::notebook::sha256(&bytes) == sha256
+            || embedded_job(&bytes).as_deref() == Some(job);
+        Ok(if ours { Found::Ours } else { Found::Taken })
+    }
+
+    pub(crate) fn place(&self, path: &str, job: &str, bytes: &[u8]) -> Result<(), Failure> {
+        if path.split('/').any(|name| name.len() > 200) {
+            return Err(
+                Code::NameUnusable.failure(format!("`{path}` has a name of more than 200 bytes"))
+            );
+        }
+        self.probe()?;
+        let temporary = self.root.join(temporary(path, job));
+        let target = self.root.join(path);
+        let folder = target.parent().unwrap_or(&self.root);
+        let outcome = fs::create_dir_all(folder)
+            .and_then(|()| write(&temporary, bytes))
+            .and_then(|()| rename(&temporary, &target));
+        if outcome.is_err() {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(&temporary);
+        }
+        outcome.map_err(|error| failure("create", &target, &error))?;
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| failure("flush", folder, &error))
+    }
+
+    pub(crate) fn remove(&self, path: &str) -> Result<(), Failure> {
+        let path = self.root.join(path);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(failure("remove", &path, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn list(&self, directory: &str) -> Result<Vec<String>, Failure> {
+        let path = self.root.join(directory);
+        match fs::read_dir(&path) {
+            Ok(entries) => Ok(entries
+                .flatten()
+                .map(|entry| entry.file_name().to_string_lossy().into_owned())
+                .collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(failure("list", &path, &error)),
+        }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> Option<String> {
+        let path = utf8_percent_encode(path, KEPT).to_string();
+        self.open.as_ref().map(|open| open.replace("{path}", &path))
+    }
+}
+
+/// The file's bytes; empty for what is no readable notebook of ours: a link, a directory, a pipe.
+fn read(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
+    let facts = match fs::symlink_metadata(path) {
+        Ok(facts) => facts,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    if facts.is_file() && facts.len() <= LARGEST {
+        File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+    }
+    Ok(Some(bytes))
+}
+
+/// The name is the job's own: what stands there is a torso of an earlier attempt.
+fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Renames without replacing; where the file system can't, links and unlinks.
+fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        done => Ok(done?),
+    }
+}
+
+fn failure(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
+    let code = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::EXIST | Errno::NOTEMPTY) => Code::NameTaken,
+        Some(Errno::NOSPC | Errno::DQUOT) => Code::StorageFull,
+        Some(
+            Errno::ACCESS | Errno::PERM | Errno::ROFS | Errno::NOTDIR | Errno::LOOP | Errno::ISDIR,
+        ) => Code::NotWritable,
+        Some(Errno::NAMETOOLONG) => Code::NameUnusable,
+        Some(Errno::NOENT) => Code::DirectoryVanished,
+        _ => Code::HubError,
+    };
+    code.failure(format!("can't {verb} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn room() -> (tempfile::TempDir, Directory) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let directory = Directory::new(dir.path(), Some("https://x/{path}"));
+        (dir, directory)
+    }
+
+    #[test]
+    fn a_notebook_is_created_whole_and_recognised_again() {
+        let (dir, directory) = room();
+        let bytes = br#"{"metadata": {"nbcourier": {"job": "j1"}}}"#;
+        assert_eq!(
+            directory.look("a/b/n.ipynb", "j1", "x").expect("looked"),
+            Found::Absent
+        );
+        directory
+            .place("a/b/n.ipynb", "j1", bytes)
+            .expect("created");
+        assert_eq!(
+            fs::read(dir.path().join("a/b/n.ipynb")).expect("read"),
+            bytes
+        );
+        assert_eq!(
+            directory.look("a/b/n.ipynb", "j1", "x").expect("looked"),
+            Found::Ours
+        );
+        assert_eq!(
+            directory.look("a/b/n.ipynb", "j2", "x").expect("looked"),
+            Found::Taken
+        );
+        assert_eq!(directory.list("a/b").expect("listed"), ["n.ipynb"]);
+        assert_eq!(
+            directory.url("a/b c.ipynb").as_deref(),
+            Some("https://x/a/b%20c.ipynb")
+        );
+    }
+
+    #[test]
+    fn what_exists_is_never_replaced_and_nothing_temporary_stays() {
+        let (dir, directory) = room();
+        fs::write(dir.path().join("n.ipynb"), "a person's").expect("write");
+        std::os::unix::fs::symlink("/nowhere", dir.path().join("link.ipynb")).expect("link");
+        for name in ["n.ipynb", "link.ipynb"] {
+            let refused = directory.place(name, "j1", b"ours").expect_err("refused");
+            assert_eq!(refused.code, Code::NameTaken);
+            assert_eq!(
+                directory.look(name, "j1", "x").expect("looked"),
+                Found::Taken
+            );
+        }
+        assert_eq!(
+            fs::read(dir.path().join("n.ipynb")).expect("read"),
+            b"a person's"
+        );
+        assert_eq!(directory.list("").expect("listed").len(), 2);
+    }
+
+    #[test]
+    fn a_missing_root_is_not_made() {
+        let (dir, _) = room();
+        let directory = Directory::new(&dir.path().join("share"), None);
+        let refused = directory
+            .place("n.ipynb", "j1", b"ours")
+            .expect_err("refused");
+        assert_eq!(refused.code, Code::NotWritable);
+        assert!(!dir.path().join("share").exists());
+    }
+}

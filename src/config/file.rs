@@ -130,19 +130,21 @@ fn complete(
     destinations: &[Table<'_>],
     spool: bool,
 ) {
+    // Where something of the kind is written and mistaken, that has been noted already.
+    let mistaken = |key| main.has(key) && main.sheet.is_mistaken();
     let lacks = [
         (
-            watches.is_empty() && !spool && !main.has("watch") && !main.has("spool"),
+            watches.is_empty() && !spool && !mistaken("watch") && !mistaken("spool"),
             "no run can be seen",
-            "add [watch.NAME] with `directory`, or [spool]",
+            "add [watch.NAME] with `directory`, or [spool] with `directory`",
         ),
         (
-            notebooks.is_empty() && !main.has("notebook"),
+            notebooks.is_empty() && !mistaken("notebook"),
             "there is no notebook to deliver",
             "add [notebook.NAME] with `template`",
         ),
         (
-            destinations.is_empty() && !main.has("destination"),
+            destinations.is_empty() && !mistaken("destination"),
             "there is no destination to deliver to",
             "add [destination.NAME] with `hub`, `server` or `path`",
         ),

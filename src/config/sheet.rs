@@ -103,6 +103,11 @@ impl Sheet {
         !self.broken.borrow().is_empty()
     }
 
+    /// Whether anything has been noted.
+    pub(super) fn is_mistaken(&self) -> bool {
+        !self.mistakes.borrow().is_empty()
+    }
+
     /// Notes a mistake that has no place.
     pub(super) fn note_whole(&self, message: &str, hint: &str) {
         let mistake = Mistake::whole(&self.file.display().to_string(), message, hint);

@@ -162,7 +162,7 @@ pub struct Destination {
     pub kind: Kind,
     /// Pattern of the user's name; `None` is the credential's owner.
     pub user: Option<String>,
-    /// The only users it may act for; empty when `user` holds no placeholder.
+    /// The only users it may act for besides a `user` without placeholder.
     pub users: Vec<String>,
     /// Pattern of the directory below the user's root.
     pub directory: String,

@@ -1,0 +1,181 @@
+//! `[destination.NAME]`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use toml::de::DeValue;
+
+use super::checked::{Destination, Hub, Kind, Server};
+use super::item::Item;
+use super::table::Table;
+use super::values::{base_url, has_placeholder, object, path, pattern_text, some_time, token};
+
+const KINDS: [&str; 3] = ["hub", "server", "path"];
+
+/// The keys that only some kinds know.
+const SPECIAL: [(&str, &[&str]); 9] = [
+    ("user", &["hub"]),
+    ("users", &["hub"]),
+    ("server_name", &["hub"]),
+    ("spawn", &["hub"]),
+    ("spawn_options", &["hub"]),
+    ("spawn_timeout", &["hub"]),
+    ("ca_file", &["hub", "server"]),
+    ("auth", &["hub", "server"]),
+    ("open", &["path"]),
+];
+
+pub(super) fn destination(table: Table<'_>) -> Option<Destination> {
+    let of_kind = table.one_of(&KINDS);
+    let kind = of_kind.as_ref().map(|item| item.key);
+    let directory = table.read("directory", directory);
+    let concurrency = table.read("concurrency", count).unwrap_or(4);
+    for (key, kinds) in SPECIAL {
+        match kind {
+            Some(kind) if !kinds.contains(&kind) => {
+                let message = format!("`{key}` doesn't apply to a `{kind}` destination");
+                table.refuse(
+                    key,
+                    &message,
+                    &format!("it belongs to: {}", kinds.join(", ")),
+                );
+            }
+            Some(_) => {}
+            // Which keys apply is not known.
+            None => drop(table.get(key)),
+        }
+    }
+    let (user, users) = if kind == Some("hub") {
+        users(&table)
+    } else {
+        (None, vec![])
+    };
+    let kind = of_kind.and_then(|item| self::kind(&table, &item));
+    let name = table.name.to_owned();
+    table.finish();
+    Some(Destination {
+        name,
+        kind: kind?,
+        user,
+        users,
+        directory: directory.unwrap_or_else(|| "runs/{date}".into()),
+        concurrency,
+    })
+}
+
+fn kind(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
+    match item.key {
+        "hub" => hub(table, item),
+        "server" => {
+            let ca_file = table.read("ca_file", path);
+            let token = auth(table);
+            let url = base_url(item)?;
+            Some(Kind::Server(Server {
+                url,
+                token: token?,
+                ca_file,
+            }))
+        }
+        _ => {
+            let open = table.read("open", link);
+            Some(Kind::Path {
+                root: path(item)?,
+                open,
+            })
+        }
+    }
+}
+
+fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
+    let server_name = table
+        .read("server_name", Item::text)
+        .unwrap_or_default()
+        .to_owned();
+    let spawn = table.read("spawn", Item::flag).unwrap_or(true);
+    let spawn_options = table.read("spawn_options", object).map(Value::Object);
+    let spawn_timeout = table.read("spawn_timeout", some_time);
+    let ca_file = table.read("ca_file", path);
+    let token = auth(table);
+    Some(Kind::Hub(Hub {
+        url: base_url(item)?,
+        token: token?,
+        server_name,
+        spawn,
+        spawn_options,
+        spawn_timeout: spawn_timeout.unwrap_or(Duration::from_secs(600)),
+        ca_file,
+    }))
+}
+
+fn auth(table: &Table<'_>) -> Option<super::secret::SecretRef> {
+    let auth = table
+        .must(
+            "auth",
+            "auth.token = { file = \"/etc/nbcourier/credentials/NAME\" }",
+        )?
+        .table(format!("`auth` of {}", table.title))?;
+    let token = token(&auth);
+    auth.finish();
+    token
+}
+
+/// The pattern of the user's name, and the users it may act for.
+fn users(table: &Table<'_>) -> (Option<String>, Vec<String>) {
+    let item = table.get("user");
+    let user = item.as_ref().and_then(pattern_text);
+    let users = table.read("users", |item| item.list(|user| name(user)));
+    if let (Some(item), Some(user)) = (item, &user) {
+        let nobody = users.as_ref().is_none_or(Vec::is_empty);
+        if user.is_empty() {
+            item.no::<()>(
+                "`user` is empty",
+                "leave it out to deliver to the token's owner",
+            );
+        } else if has_placeholder(user) && nobody && !table.has("users") {
+            let hint = "add users = [\"alice\", \"bob\"]: the only ones it may act for";
+            item.no::<()>("a `user` with a placeholder needs `users`", hint);
+        }
+    }
+    (user, users.unwrap_or_default())
+}
+
+fn name(item: &Item<'_>) -> Option<String> {
+    match item.text()? {
+        "" => item.no("a user has no name", ""),
+        name => Some(name.to_owned()),
+    }
+}
+
+/// A pattern of a directory below the user's root.
+fn directory(item: &Item<'_>) -> Option<String> {
+    let text = pattern_text(item)?;
+    let climbs = Path::new(&text)
+        .components()
+        .any(|part| part == std::path::Component::ParentDir);
+    if text.starts_with('/') || climbs {
+        let hint = "it is relative to the destination's root, such as \"runs/{date}\"";
+        return item.no("`directory` leaves the destination", hint);
+    }
+    Some(text)
+}
+
+fn link(item: &Item<'_>) -> Option<String> {
+    let text = pattern_text(item)?;
+    if !text.starts_with("https://") && !text.starts_with("http://") {
+        return item.no(
+            "`open` is no link",
+            "write it like \"https://files.example/{path}\"",
+        );
+    }
+    Some(text)
+}
+
+fn count(item: &Item<'_>) -> Option<usize> {
+    let number = match item.value {
+        DeValue::Integer(number) => usize::from_str_radix(number.as_str(), number.radix()).ok(),
+        _ => return item.wrong("a number"),
+    };
+    let valid = number.filter(|number| (1..=64).contains(number));
+    valid.or_else(|| item.no(&format!("`{}` is out of range", item.key), "1 to 64"))
+}

@@ -1,0 +1,260 @@
+//! Which tables the files hold, and how they become a [`Config`].
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use toml::Spanned;
+
+use super::checked::{Config, Notebook};
+use super::destination::destination;
+use super::item::Item;
+use super::sheet::Sheet;
+use super::table::Table;
+use super::values::{names, object, path, pattern_text, some_time};
+use super::watch::watch;
+use crate::retry::{Paces, RetryPolicy};
+use crate::run::SPOOL;
+
+/// The tables that only the main file may hold.
+const MAIN_ONLY: [&str; 5] = ["log", "daemon", "retry", "status", "spool"];
+
+/// Reads the main file and those of `conf.d`. Every mistake is noted in its sheet; where there is
+/// one, the result means nothing.
+pub(super) fn read(sheets: &[Sheet]) -> Option<Config> {
+    let trees: Vec<Spanned<_>> = sheets.iter().map(Sheet::tree).collect();
+    let tops = sheets
+        .iter()
+        .zip(&trees)
+        .map(|(sheet, tree)| Table::top(sheet, tree));
+    let tops: Vec<Table<'_>> = tops.collect();
+    let main = tops.first()?;
+    let general = general(main);
+    let spool = main.table("spool");
+    let spool_directory = spool.read("directory", path);
+    spool.finish();
+    let (watches, notebooks, destinations) = (
+        named(&tops, "watch"),
+        named(&tops, "notebook"),
+        named(&tops, "destination"),
+    );
+    if !sheets.iter().any(Sheet::is_broken) {
+        complete(
+            main,
+            &watches,
+            &notebooks,
+            &destinations,
+            spool_directory.is_some(),
+        );
+    }
+
+    let mut sources: Vec<&str> = watches.iter().map(|table| table.name).collect();
+    sources.extend(spool_directory.is_some().then_some(SPOOL));
+    let goals: Vec<&str> = destinations.iter().map(|table| table.name).collect();
+    let notebook = |table| notebook(table, &sources, &goals);
+    let notebooks: Vec<_> = notebooks.into_iter().map(notebook).collect();
+    let watches: Vec<_> = watches.into_iter().map(watch).collect();
+    let destinations: Vec<_> = destinations.into_iter().map(destination).collect();
+    for (number, top) in tops.into_iter().enumerate() {
+        if number > 0 {
+            refuse_general(&top);
+        }
+        top.finish();
+    }
+    Some(Config {
+        spool: spool_directory,
+        watches: watches.into_iter().collect::<Option<_>>()?,
+        notebooks: notebooks.into_iter().collect::<Option<_>>()?,
+        destinations: destinations.into_iter().collect::<Option<_>>()?,
+        ..general
+    })
+}
+
+/// What the single tables hold.
+fn general(main: &Table<'_>) -> Config {
+    let log = main.read("log", filter).unwrap_or("info");
+    let daemon = main.table("daemon");
+    let state = daemon.read("state", path).unwrap_or_else(usual_state);
+    daemon.finish();
+    let retry = retry(main.table("retry"));
+    let status = main.table("status");
+    let usual = Some(SocketAddr::from(([127, 0, 0, 1], 8750)));
+    let listen = status.read("listen", listen).unwrap_or(usual);
+    let contact = status.read("contact", Item::text).map(str::to_owned);
+    status.finish();
+    Config {
+        file: main.sheet.file.clone(),
+        log: log.to_owned(),
+        state,
+        retry,
+        paces: Paces::default(),
+        listen,
+        contact,
+        watches: vec![],
+        spool: None,
+        notebooks: vec![],
+        destinations: vec![],
+    }
+}
+
+/// The tables `[key.NAME]` of all files; a name stands for one table.
+fn named<'a>(tops: &[Table<'a>], key: &'static str) -> Vec<Table<'a>> {
+    let mut found: Vec<Table<'a>> = vec![];
+    for table in tops.iter().flat_map(|top| top.tables(key)) {
+        if let Some(first) = found.iter().find(|first| first.name == table.name) {
+            let message = format!("{} is also in {}", table.title, first.place());
+            table.note(&message, "rename one of the two");
+        } else if key == "watch" && table.name == SPOOL {
+            table.note(
+                "this name is reserved for runs from the spool",
+                "take another name",
+            );
+        } else {
+            found.push(table);
+        }
+    }
+    found
+}
+
+fn refuse_general(top: &Table<'_>) {
+    for key in MAIN_ONLY {
+        let hint = "here are only [watch.NAME], [notebook.NAME] and [destination.NAME]";
+        top.refuse(key, &format!("`{key}` belongs into the main file"), hint);
+    }
+}
+
+/// Notes what a configuration can't be without.
+fn complete(
+    main: &Table<'_>,
+    watches: &[Table<'_>],
+    notebooks: &[Table<'_>],
+    destinations: &[Table<'_>],
+    spool: bool,
+) {
+    // Where something of the kind is written and mistaken, that has been noted already.
+    let mistaken = |key| main.has(key) && main.sheet.is_mistaken();
+    let lacks = [
+        (
+            watches.is_empty() && !spool && !mistaken("watch") && !mistaken("spool"),
+            "no run can be seen",
+            "add [watch.NAME] with `directory`, or [spool] with `directory`",
+        ),
+        (
+            notebooks.is_empty() && !mistaken("notebook"),
+            "there is no notebook to deliver",
+            "add [notebook.NAME] with `template`",
+        ),
+        (
+            destinations.is_empty() && !mistaken("destination"),
+            "there is no destination to deliver to",
+            "add [destination.NAME] with `hub`, `server` or `path`",
+        ),
+    ];
+    for (_, message, hint) in lacks.into_iter().filter(|(lacks, ..)| *lacks) {
+        main.sheet.note_whole(message, hint);
+    }
+}
+
+fn notebook(table: Table<'_>, sources: &[&str], goals: &[&str]) -> Option<Notebook> {
+    let template = table
+        .must("template", "template = \"templates/quicklook.ipynb\"")
+        .and_then(|item| template(&item));
+    let file_name = table.read("name", file_name);
+    let watches = table.read("watch", |item| names(item, "watch", sources));
+    let to = table.read("to", |item| names(item, "destination", goals));
+    let parameters = table.read("parameters", object).unwrap_or_default();
+    let name = table.name.to_owned();
+    table.finish();
+    Some(Notebook {
+        name,
+        template: template?,
+        file_name: file_name.unwrap_or_else(|| "{run_name}.ipynb".into()),
+        watches,
+        to,
+        parameters,
+    })
+}
+
+fn template(item: &Item<'_>) -> Option<PathBuf> {
+    let text = item.text()?;
+    let whole = "a template is a file that ends in .ipynb";
+    if !text.ends_with(".ipynb") {
+        return item.no("this is no notebook", whole);
+    }
+    if text.starts_with("contents:") || text.contains('{') {
+        return item.no("such a template is not supported in this version", whole);
+    }
+    path(item)
+}
+
+fn file_name(item: &Item<'_>) -> Option<String> {
+    let text = pattern_text(item)?;
+    if text.contains('/') || !text.ends_with(".ipynb") || text == ".ipynb" {
+        let hint =
+            "such as \"{run}.ipynb\"; directories belong into `directory` of the destination";
+        return item.no("`name` is no file name of a notebook", hint);
+    }
+    Some(text)
+}
+
+fn retry(table: Table<'_>) -> RetryPolicy {
+    let usual = RetryPolicy::default();
+    let longest_item = table.get("longest");
+    let longest = longest_item
+        .as_ref()
+        .and_then(some_time)
+        .unwrap_or(usual.longest);
+    let policy = RetryPolicy {
+        first: table
+            .read("first", some_time)
+            .unwrap_or(usual.first.min(longest)),
+        longest,
+        give_up_after: table
+            .read("give_up_after", some_time)
+            .unwrap_or(usual.give_up_after),
+    };
+    if policy.first > policy.longest {
+        table.note(
+            "`first` of [retry] is longer than `longest`",
+            "swap the two",
+        );
+    }
+    table.finish();
+    policy
+}
+
+fn filter<'a>(item: &Item<'a>) -> Option<&'a str> {
+    let text = item.text()?;
+    if text.trim().is_empty() || tracing_subscriber::EnvFilter::try_new(text).is_err() {
+        return item.no(
+            "`log` is no log filter",
+            "one of error, warn, info, debug, trace",
+        );
+    }
+    Some(text)
+}
+
+fn listen(item: &Item<'_>) -> Option<Option<SocketAddr>> {
+    let text = item.text()?;
+    if text == "off" {
+        return Some(None);
+    }
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Some(Some(address)),
+        Ok(_) => {
+            let hint = "write \"127.0.0.1:8750\" and put a web server with a login before it";
+            item.no("this version serves the page on loopback only", hint)
+        }
+        Err(_) => item.no(
+            "`listen` is no address",
+            "write \"127.0.0.1:8750\" or \"off\"",
+        ),
+    }
+}
+
+fn usual_state() -> PathBuf {
+    // systemd lists several with `:` between them.
+    let given = std::env::var("STATE_DIRECTORY").ok();
+    let first = given.as_deref().and_then(|list| list.split(':').next());
+    let first = first.filter(|directory| directory.starts_with('/'));
+    PathBuf::from(first.unwrap_or("/var/lib/nbcourier"))
+}

@@ -131,7 +131,6 @@ impl Client {
     }
 
     /// A request, to be sent by [`Client::send`].
-    #[must_use]
     pub fn request(&self, method: Method, url: Url, token: Option<&Secret>) -> RequestBuilder {
         let request = self.0.request(method, url).timeout(TIMEOUT);
         // A token has no characters that a header refuses: it is one word of plain text.

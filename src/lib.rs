@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod destination;
+pub mod detect;
 pub mod failure;
 pub mod health;
 pub mod http;

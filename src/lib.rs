@@ -1,6 +1,9 @@
 //! nbcourier puts a notebook for every finished run into its physicist's own Jupyter.
 
+pub mod cli;
 pub mod config;
+pub mod daemon;
+pub mod deliver;
 pub mod destination;
 pub mod detect;
 pub mod failure;
@@ -13,3 +16,5 @@ pub mod notebook;
 pub mod path;
 pub mod retry;
 pub mod run;
+pub mod status;
+pub mod worker;

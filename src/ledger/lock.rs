@@ -1,7 +1,7 @@
 //! One daemon for one state directory.
 
 use std::fs::File;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock, statfs};
@@ -37,7 +37,11 @@ impl StateLock {
         let io = |error: std::io::Error| {
             LedgerError::Io(format!("the state directory {}: {error}", state.display()))
         };
-        std::fs::create_dir_all(state).map_err(io)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(state)
+            .map_err(io)?;
         let directory = File::open(state).map_err(io)?;
         tighten(state, &directory).map_err(io)?;
         refuse_network(state)?;

@@ -1,0 +1,228 @@
+//! The command line: one file a command. Data goes to stdout, everything else to stderr.
+
+mod acts;
+mod check;
+mod daemon;
+mod demo;
+mod init;
+mod output;
+mod render;
+mod runs;
+mod show;
+mod socket;
+mod status;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{self, Config};
+use crate::ledger::{Ledger, LedgerError};
+use output::Output;
+
+/// Delivers a notebook for every finished run into its physicist's own Jupyter.
+#[derive(Debug, Parser)]
+#[command(name = "nbcourier", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    /// The configuration.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "NBCOURIER_CONFIG",
+        value_name = "FILE",
+        default_value = "/etc/nbcourier/nbcourier.toml"
+    )]
+    config: PathBuf,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Only warnings; twice: only errors.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    quiet: u8,
+    /// More about what is being done; twice: everything.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Colour.
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, but something asked about is not well; 2 arguments; \
+69 daemon or hub not reachable; 74 ledger not writable; 75 try later; 77 credentials or socket refused; \
+78 configuration, second daemon, damaged or newer ledger; 130 interrupted.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Watch, render and deliver; systemd starts this
+    Daemon,
+    /// Write a commented configuration, check it, say what is next
+    Init(init::Arguments),
+    /// Check configuration, watches, templates, credentials, hub and scopes
+    Check(check::Arguments),
+    /// Health first, then the last runs
+    Status,
+    /// List runs
+    Runs(runs::Arguments),
+    /// Everything that happened to a run
+    Show(show::Arguments),
+    /// Deliver now what waits, is held or failed; a delivered notebook stays as it is
+    Retry(acts::RetryArguments),
+    /// Never deliver
+    Skip(acts::SkipArguments),
+    /// Deliver run directories by hand
+    Submit(acts::SubmitArguments),
+    /// Render a notebook without any network
+    Render(render::Arguments),
+    /// See the whole thing work, in a directory of its own
+    Demo(demo::Arguments),
+}
+
+/// An early end: exit code, message, hint.
+#[derive(Debug)]
+struct Stop {
+    code: u8,
+    message: String,
+    hint: Option<String>,
+}
+
+/// Exit codes, as sysexits(3) where it has one.
+mod exit {
+    pub(super) const DONE: u8 = 0;
+    pub(super) const NOT_WELL: u8 = 1;
+    pub(super) const ARGUMENTS: u8 = 2;
+    pub(super) const UNREACHABLE: u8 = 69;
+    pub(super) const LEDGER: u8 = 74;
+    pub(super) const LATER: u8 = 75;
+    pub(super) const REFUSED: u8 = 77;
+    pub(super) const CONFIGURATION: u8 = 78;
+    pub(super) const INTERRUPTED: u8 = 130;
+}
+
+impl Stop {
+    fn new(code: u8, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<LedgerError> for Stop {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Unusable(what) => Self::new(exit::CONFIGURATION, what),
+            LedgerError::Io(what) => Self::new(exit::LEDGER, what),
+        }
+    }
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(exit::LEDGER, error.to_string())
+    }
+}
+
+/// What every command gets.
+struct Context {
+    config: PathBuf,
+    output: Output,
+    verbosity: i16,
+}
+
+impl Context {
+    fn load(&self) -> Result<Config, Stop> {
+        config::load(&self.config)
+            .map_err(|mistakes| Stop::new(exit::CONFIGURATION, mistakes.to_string()))
+    }
+
+    /// The ledger for reading; without one there is nothing to read yet.
+    async fn ledger(&self, config: &Config) -> Result<Ledger, Stop> {
+        Ledger::open_to_read(&config.state).await?.ok_or_else(|| {
+            let message = format!(
+                "no ledger in {}: the daemon has not run yet",
+                config.state.display()
+            );
+            Stop::new(exit::UNREACHABLE, message).hint("start it: systemctl start nbcourier")
+        })
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context {
+        output: Output::new(cli.json, cli.color),
+        verbosity: i16::from(cli.verbose) - i16::from(cli.quiet),
+        config: cli.config,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return end(&context, &Stop::from(error)),
+    };
+    let done = runtime.block_on(run(&context, cli.command));
+    // A blocking read of a directory that hangs must not hold the exit.
+    runtime.shutdown_background();
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(stop) => end(&context, &stop),
+    }
+}
+
+fn end(context: &Context, stop: &Stop) -> ExitCode {
+    context.output.error(&stop.message, stop.hint.as_deref());
+    ExitCode::from(stop.code)
+}
+
+async fn run(context: &Context, command: Command) -> Result<u8, Stop> {
+    let interruptible = !matches!(command, Command::Daemon | Command::Demo(_));
+    let work = async {
+        match command {
+            Command::Daemon => daemon::run(context).await,
+            Command::Init(arguments) => init::run(context, &arguments).await,
+            Command::Check(arguments) => check::run(context, &arguments).await,
+            Command::Status => status::run(context).await,
+            Command::Runs(arguments) => runs::run(context, &arguments).await,
+            Command::Show(arguments) => show::run(context, &arguments).await,
+            Command::Retry(arguments) => acts::retry(context, &arguments).await,
+            Command::Skip(arguments) => acts::skip(context, &arguments).await,
+            Command::Submit(arguments) => acts::submit(context, &arguments).await,
+            Command::Render(arguments) => render::run(context, &arguments),
+            Command::Demo(arguments) => demo::run(context, &arguments).await,
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        Ok(()) = tokio::signal::ctrl_c(), if interruptible => Ok(exit::INTERRUPTED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

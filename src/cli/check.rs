@@ -1,0 +1,372 @@
+//! `nbcourier check`.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{Context, Stop, exit};
+use crate::config::Config;
+use crate::config::checked::{self, Notebook, Watch};
+use crate::deliver::read_template;
+use crate::destination::{Accepted, Destination, Report};
+use crate::failure::{Class, Code, Failure};
+use crate::ledger::Ledger;
+use crate::run::encode_name;
+
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct Arguments {
+    /// Ask no hub and no server
+    #[arg(long)]
+    offline: bool,
+    /// Also upload a test notebook to each destination and remove it; starts servers
+    #[arg(long, conflicts_with = "offline")]
+    deliver: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Ok,
+    Warning,
+    Failed,
+}
+
+/// One line of the answer.
+struct Check {
+    name: String,
+    state: State,
+    what: String,
+    advice: String,
+    /// The exit code that a failure asks for.
+    code: u8,
+}
+
+impl Check {
+    fn ok(name: &str, what: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            state: State::Ok,
+            what: what.into(),
+            advice: String::new(),
+            code: exit::DONE,
+        }
+    }
+
+    fn failed(name: &str, failure: &Failure, code: u8) -> Self {
+        let what = format!("{} ({})", failure.what, failure.code.as_str());
+        Self {
+            name: name.into(),
+            state: State::Failed,
+            what,
+            advice: failure.advice().into(),
+            code,
+        }
+    }
+
+    fn trouble(name: &str, state: State, what: impl Into<String>, advice: &str) -> Self {
+        let code = if state == State::Failed {
+            exit::NOT_WELL
+        } else {
+            exit::DONE
+        };
+        Self {
+            name: name.into(),
+            state,
+            what: what.into(),
+            advice: advice.into(),
+            code,
+        }
+    }
+}
+
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
+    let config = match context.load() {
+        Ok(config) => config,
+        Err(stop) if context.output.json => {
+            let check = Check {
+                code: stop.code,
+                ..Check::trouble(
+                    "config",
+                    State::Failed,
+                    stop.message,
+                    "correct the configuration",
+                )
+            };
+            return Ok(report(context, &[check]));
+        }
+        Err(stop) => return Err(stop),
+    };
+    let mut checks = vec![Check::ok("config", config.file.display().to_string())];
+    checks.extend(config.watches.iter().map(watch));
+    checks.extend(config.spool.as_deref().map(spool));
+    checks.extend(config.notebooks.iter().map(notebook));
+    if !arguments.offline {
+        let ledger = Ledger::open_to_read(&config.state).await.ok().flatten();
+        for table in &config.destinations {
+            checks.extend(destination(&config, table, ledger.as_ref(), arguments.deliver).await);
+        }
+    }
+    Ok(report(context, &checks))
+}
+
+/// Configuration before credentials before reachability before the rest.
+fn report(context: &Context, checks: &[Check]) -> u8 {
+    let first = [
+        exit::CONFIGURATION,
+        exit::REFUSED,
+        exit::UNREACHABLE,
+        exit::NOT_WELL,
+    ];
+    let code = first
+        .into_iter()
+        .find(|code| checks.iter().any(|check| check.code == *code));
+    let code = code.unwrap_or(exit::DONE);
+    if context.output.json {
+        context.output.value(&json!({ "ok": code == exit::DONE, "checks": checks.iter().map(to_json).collect::<Vec<_>>() }));
+        return code;
+    }
+    for check in checks {
+        let mark = match check.state {
+            State::Ok => "✓",
+            State::Warning => "!",
+            State::Failed => "✗",
+        };
+        context
+            .output
+            .line(format!("{mark} {:<24} {}", check.name, check.what));
+        if !check.advice.is_empty() {
+            context
+                .output
+                .line(format!("  {:<24} what to do: {}", "", check.advice));
+        }
+    }
+    let verdict = if code == exit::DONE {
+        "ready"
+    } else {
+        "not ready: see the lines marked ✗"
+    };
+    context.output.note(verdict);
+    code
+}
+
+fn to_json(check: &Check) -> serde_json::Value {
+    let state = match check.state {
+        State::Ok => "ok",
+        State::Warning => "warning",
+        State::Failed => "failed",
+    };
+    json!({ "name": check.name, "state": state, "what": check.what, "advice": check.advice })
+}
+
+fn watch(watch: &Watch) -> Check {
+    let name = format!("watch {}", watch.name);
+    let shown = watch.directory.display();
+    let entries = match std::fs::read_dir(&watch.directory) {
+        Ok(entries) => entries,
+        Err(error) => {
+            let what = format!("{shown}: {error}");
+            return Check::trouble(
+                &name,
+                State::Failed,
+                what,
+                unreadable_advice(&watch.directory),
+            );
+        }
+    };
+    let names = entries.flatten().map(|entry| {
+        use std::os::unix::ffi::OsStrExt as _;
+        encode_name(entry.file_name().as_bytes())
+    });
+    let (runs, others): (Vec<String>, Vec<String>) = names
+        .filter(|name| !watch.ignore.is_match(name))
+        .partition(|name| watch.pattern.is_match(name));
+    let what = format!(
+        "{shown}: {} directories match the pattern; a run is complete when {}",
+        runs.len(),
+        watch.ready
+    );
+    if runs.is_empty() && !others.is_empty() {
+        let example = others.first().map_or("", String::as_str);
+        let what = format!(
+            "{shown}: none of {} entries, such as `{example}`, matches the pattern",
+            others.len()
+        );
+        return Check::trouble(
+            &name,
+            State::Warning,
+            what,
+            "compare `pattern` with the names; it must match a whole name",
+        );
+    }
+    Check::ok(&name, what)
+}
+
+/// The shipped unit hides the homes, which looks like a missing right.
+fn unreadable_advice(directory: &Path) -> &'static str {
+    let hidden = ["/home", "/root", "/run/user"]
+        .iter()
+        .any(|home| directory.starts_with(home));
+    if hidden {
+        "give the service's user the right to read it, and set `ProtectHome=read-only` in a drop-in of the unit"
+    } else {
+        "make it, mount it, or give the service's user the right to read it"
+    }
+}
+
+fn spool(directory: &Path) -> Check {
+    match std::fs::read_dir(directory) {
+        Ok(_) => Check::ok("spool", directory.display().to_string()),
+        Err(error) => Check::trouble(
+            "spool",
+            State::Failed,
+            format!("{}: {error}", directory.display()),
+            "make it with mode 2770, owned by the service's user and the group of those who drop files",
+        ),
+    }
+}
+
+fn notebook(table: &Notebook) -> Check {
+    let name = format!("notebook {}", table.name);
+    match read_template(&table.template) {
+        Err(failure) => Check::failed(&name, &failure, exit::NOT_WELL),
+        Ok(template) => {
+            let declared = template.declared();
+            let declares = if declared.is_empty() {
+                "no parameters".into()
+            } else {
+                declared.join(", ")
+            };
+            Check::ok(
+                &name,
+                format!("{} declares {declares}", table.template.display()),
+            )
+        }
+    }
+}
+
+async fn destination(
+    config: &Config,
+    table: &checked::Destination,
+    ledger: Option<&Ledger>,
+    deliver: bool,
+) -> Vec<Check> {
+    let name = format!("destination {}", table.name);
+    let opened = match Destination::new(table, &config.paces, config.contact.as_deref()) {
+        Ok(opened) => opened,
+        Err(failure) => return vec![Check::failed(&name, &failure, exit_code(failure.code))],
+    };
+    let memory = match ledger {
+        Some(ledger) => ledger.last_accepted(&table.name).await.ok().flatten(),
+        None => None,
+    };
+    let memory = memory.map(|(fingerprint, at, _)| Accepted {
+        fingerprint,
+        at: crate::status::time(at),
+    });
+    let mut users: Vec<Option<&str>> = table.users.iter().map(|user| Some(user.as_str())).collect();
+    if users.is_empty() {
+        users.push(table.user.as_deref());
+    }
+    let mut checks = Vec::new();
+    for user in users {
+        match opened.probe(user, memory.as_ref()).await {
+            Ok(report) => checks.extend(reported(&name, &report)),
+            Err(failure) => {
+                checks.push(Check::failed(&name, &failure, exit_code(failure.code)));
+                continue;
+            }
+        }
+        if deliver {
+            checks.push(try_delivery(&name, table, &opened, user, memory.as_ref()).await);
+        }
+    }
+    checks
+}
+
+fn reported(name: &str, report: &Report) -> Vec<Check> {
+    let until = report
+        .token_expires_at
+        .as_ref()
+        .map(|at| format!(", token expires {at}"))
+        .unwrap_or_default();
+    let what = format!(
+        "{}, {}{}, {}{until}",
+        report.version,
+        if report.user.is_empty() { "" } else { "user " },
+        report.user,
+        report.server
+    );
+    let warn = |warning: &String| Check::trouble(name, State::Warning, warning.as_str(), "");
+    [Check::ok(name, what)]
+        .into_iter()
+        .chain(report.warnings.iter().map(warn))
+        .collect()
+}
+
+/// Uploads a notebook of its own under a name of its own, and removes it.
+async fn try_delivery(
+    name: &str,
+    table: &checked::Destination,
+    destination: &Destination,
+    user: Option<&str>,
+    memory: Option<&Accepted>,
+) -> Check {
+    let id = uuid::Uuid::now_v7().to_string();
+    match deliver_test(destination, user, memory, &id).await {
+        Ok(place) => Check::ok(
+            name,
+            format!("a test notebook was created and removed again for {place}"),
+        ),
+        Err(failure) => {
+            let what = format!(
+                "test delivery to [destination.{}]: {}",
+                table.name, failure.what
+            );
+            Check::failed(
+                name,
+                &Failure {
+                    what,
+                    ..failure.clone()
+                },
+                exit_code(failure.code),
+            )
+        }
+    }
+}
+
+async fn deliver_test(
+    destination: &Destination,
+    user: Option<&str>,
+    memory: Option<&Accepted>,
+    id: &str,
+) -> Result<String, Failure> {
+    const NOTEBOOK: &[u8] =
+        b"{\"cells\": [], \"metadata\": {}, \"nbformat\": 4, \"nbformat_minor\": 5}\n";
+    let place = destination.open(user, memory).await?;
+    let path = format!("nbcourier-check-{id}.ipynb");
+    place
+        .place(&path, id, NOTEBOOK, &crate::notebook::sha256(NOTEBOOK))
+        .await?;
+    place.remove(&path).await?;
+    Ok(if place.user().is_empty() {
+        "this directory".into()
+    } else {
+        place.user().to_owned()
+    })
+}
+
+fn exit_code(code: Code) -> u8 {
+    match code {
+        Code::CredentialUnreadable
+        | Code::TokenUnknown
+        | Code::TokenExpired
+        | Code::TokenOfTheServer
+        | Code::TokenOfOtherUser
+        | Code::ScopeMissing
+        | Code::LoginNeeded
+        | Code::UserUnknown => exit::REFUSED,
+        _ => match code.row().class {
+            Class::Retry(_) => exit::UNREACHABLE,
+            _ => exit::NOT_WELL,
+        },
+    }
+}

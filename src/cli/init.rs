@@ -1,0 +1,157 @@
+//! `nbcourier init`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::{Context, Stop, check, exit};
+
+/// The template that `init` and `demo` begin with.
+pub(super) const TEMPLATE: &str = include_str!("../../config/templates/quicklook.ipynb");
+
+#[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("destination").required(true).multiple(false).args(["hub", "server", "path"]))]
+pub(super) struct Arguments {
+    /// Deliver to a `JupyterHub`
+    #[arg(long, value_name = "URL")]
+    hub: Option<String>,
+    /// Deliver to a plain Jupyter Server
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// Deliver into a directory
+    #[arg(long, value_name = "DIRECTORY")]
+    path: Option<PathBuf>,
+    /// The parent of the run directories
+    #[arg(long, value_name = "DIRECTORY")]
+    watch: PathBuf,
+    /// The user of the hub; without it, the token's owner
+    #[arg(long, value_name = "NAME", requires = "hub")]
+    user: Option<String>,
+    /// The template; without it a small one is written
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// The state directory
+    #[arg(long, value_name = "DIRECTORY")]
+    state: Option<PathBuf>,
+}
+
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
+    let file = std::path::absolute(&context.config)?;
+    let home = file.parent().unwrap_or(Path::new("/"));
+    let template = match &arguments.template {
+        Some(template) => std::path::absolute(template)?,
+        None => home.join("templates/quicklook.ipynb"),
+    };
+    let text = configuration(arguments, home, &template)?;
+    create(&file, &text)?;
+    context.output.note(format!("wrote {}", file.display()));
+    if arguments.template.is_none() && !template.exists() {
+        create(&template, TEMPLATE)?;
+        context.output.note(format!("wrote {}", template.display()));
+    }
+    next_steps(context, arguments, home)?;
+    check::run(context, &check::Arguments::default()).await
+}
+
+/// Never over something that exists.
+fn create(path: &Path, text: &str) -> Result<(), Stop> {
+    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = made
+        .and_then(|()| std::fs::File::create_new(path))
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| {
+        let stop = Stop::new(exit::CONFIGURATION, format!("{}: {error}", path.display()));
+        stop.hint("nothing that exists is overwritten: move it away, or name another file with -c")
+    })
+}
+
+fn configuration(arguments: &Arguments, home: &Path, template: &Path) -> Result<String, Stop> {
+    let watch = std::path::absolute(&arguments.watch)?;
+    let mut text = String::from(
+        "# nbcourier: a notebook for every finished run.\n\
+         # All keys with their defaults: config/nbcourier.toml in the source, or the README.\n\n",
+    );
+    if let Some(state) = &arguments.state {
+        text += &format!(
+            "[daemon]\nstate = {}\n\n",
+            quoted(&std::path::absolute(state)?)
+        );
+    }
+    text += &format!(
+        "[watch.data]\n\
+         directory = {}            # the parent of the run directories\n\
+         # pattern = 'run[_-]?(?<run>\\d+)'            # named groups become parameters\n\
+         # ready = {{ marker = \"DONE\" }}               # or {{ quiet = \"30s\" }}, \"appears\"\n\
+         # parameters = [\"run.json\"]                 # a JSON file inside the run directory\n\n\
+         [notebook.quicklook]\n\
+         template = {}\n\
+         # name = \"{{run_name}}.ipynb\"\n\n",
+        quoted(&watch),
+        quoted(template),
+    );
+    text += &destination(arguments, home)?;
+    Ok(text)
+}
+
+fn destination(arguments: &Arguments, home: &Path) -> Result<String, Stop> {
+    if let Some(path) = &arguments.path {
+        let path = quoted(&std::path::absolute(path)?);
+        return Ok(format!(
+            "[destination.directory]\npath = {path}\n# directory = \"runs/{{date}}\"\n"
+        ));
+    }
+    let (name, key, url) = match (&arguments.hub, &arguments.server) {
+        (Some(url), _) => ("hub", "hub", url),
+        (None, Some(url)) => ("server", "server", url),
+        (None, None) => return Err(Stop::new(exit::ARGUMENTS, "no destination is named")),
+    };
+    let user = match &arguments.user {
+        Some(user) => format!("user = {}\n", quoted(Path::new(user))),
+        None => String::new(),
+    };
+    let token = quoted(&credential(arguments, home));
+    Ok(format!(
+        "[destination.{name}]\n{key} = {}\n{user}# directory = \"runs/{{date}}\"\nauth.token = {{ file = {token} }}\n",
+        quoted(Path::new(url))
+    ))
+}
+
+fn credential(arguments: &Arguments, home: &Path) -> PathBuf {
+    home.join("credentials").join(if arguments.hub.is_some() {
+        "hub"
+    } else {
+        "server"
+    })
+}
+
+/// A TOML basic string.
+fn quoted(path: &Path) -> String {
+    toml::Value::String(path.to_string_lossy().into_owned()).to_string()
+}
+
+fn next_steps(context: &Context, arguments: &Arguments, home: &Path) -> Result<(), Stop> {
+    if arguments.path.is_some() {
+        return Ok(());
+    }
+    let token = credential(arguments, home);
+    let directory = home.join("credentials");
+    std::fs::create_dir_all(&directory)?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(&directory, mode)?;
+    if !token.exists() {
+        let source = match &arguments.hub {
+            Some(hub) => format!(
+                "make one at {}/hub/token with the scopes access:servers!user, servers!user, read:users!user",
+                hub.trim_end_matches('/')
+            ),
+            None => "`jupyter server list` shows the server's".into(),
+        };
+        context
+            .output
+            .note(format!("a token is needed: {source}; then"));
+        context.output.note(format!(
+            "  (umask 077; cat > {}) # paste it, end with Ctrl-D",
+            token.display()
+        ));
+    }
+    Ok(())
+}

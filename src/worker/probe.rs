@@ -1,0 +1,149 @@
+//! Finding out that the cause of a hold is gone: by its probe at a fixed pace, and at once when the
+//! secret or template behind it has changed.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Worker;
+use crate::config::secret::SecretRef;
+use crate::deliver::{Desk, read_template};
+use crate::failure::{Class, Code, Probe};
+use crate::job::millis;
+use crate::ledger::{Hold, LedgerError, now};
+
+/// What a file looked like when a hold was first seen.
+type Version = Option<(SystemTime, u64)>;
+
+/// What the probes remember between two rounds.
+#[derive(Default)]
+pub(super) struct Probes {
+    versions: HashMap<i64, Version>,
+    surveyed: HashMap<String, (Instant, Version)>,
+}
+
+impl Probes {
+    /// How long a changed file may stay unnoticed, in time of the probes.
+    pub(super) fn pause(desk: &Desk) -> Duration {
+        desk.config.paces.probe / 60
+    }
+
+    /// Asks every destination at start, hourly, and when its secret has changed: so a refused
+    /// token is known before the first run ends, and a once accepted one is remembered.
+    pub(super) fn survey(&mut self, desk: &Arc<Desk>, worker: &mut Worker) {
+        for table in &desk.config.destinations {
+            let version = table.token().and_then(SecretRef::version);
+            let known = self.surveyed.get(&table.name);
+            let hourly = desk.config.paces.probe * 60;
+            if known.is_some_and(|(at, seen)| at.elapsed() < hourly && *seen == version) {
+                continue;
+            }
+            self.surveyed
+                .insert(table.name.clone(), (Instant::now(), version));
+            let (desk, name) = (desk.clone(), table.name.clone());
+            worker.tasks.spawn(async move {
+                survey(&desk, &name).await;
+                None
+            });
+        }
+    }
+
+    /// Starts the probes that are due.
+    pub(super) async fn start_due(&mut self, desk: &Arc<Desk>, worker: &mut Worker) {
+        // The next round asks again; the worker's own claim reports a ledger in trouble.
+        let Ok(holds) = desk.ledger.holds().await else {
+            return;
+        };
+        self.versions
+            .retain(|id, _| holds.iter().any(|hold| hold.id == *id));
+        for hold in holds {
+            let version = version(desk, &hold);
+            let seen = self.versions.insert(hold.id, version);
+            let changed = seen.is_some_and(|seen| seen != version);
+            if (changed || hold.next_probe_at <= now())
+                && let Err(error) = start(desk, worker, hold).await
+            {
+                tracing::debug!(%error, "a probe could not be started");
+            }
+        }
+    }
+}
+
+fn version(desk: &Desk, hold: &Hold) -> Version {
+    let file = |path: &Path| {
+        let facts = std::fs::metadata(path).ok()?;
+        Some((facts.modified().ok()?, facts.len()))
+    };
+    match (&hold.notebook, &hold.destination) {
+        (Some(notebook), _) => file(&desk.config.notebook(notebook)?.template),
+        (None, Some(destination)) => desk.config.destination(destination)?.token()?.version(),
+        (None, None) => None,
+    }
+}
+
+async fn survey(desk: &Desk, name: &str) {
+    let key = format!("destination {name}");
+    match desk.probe(name, None).await {
+        Ok(report) if report.warnings.is_empty() => desk.health.clear(&key),
+        Ok(report) => {
+            let what = format!("[destination.{name}]: {}", report.warnings.join("; "));
+            desk.health
+                .raise(&key, "destination-warning", what, "see `nbcourier check`");
+        }
+        Err(failure) => {
+            let what = format!("[destination.{name}]: {}", failure.what);
+            desk.health
+                .raise(&key, failure.code.as_str(), what, failure.advice());
+        }
+    }
+}
+
+/// The next probe is planned before this one begins, so that none runs twice.
+async fn start(desk: &Arc<Desk>, worker: &mut Worker, hold: Hold) -> Result<(), LedgerError> {
+    let first_since_start = hold.next_probe_at == 0;
+    desk.ledger
+        .probe_later(hold.id, now() + millis(desk.config.paces.probe))
+        .await?;
+    let probe = match Code::from_name(&hold.code).map(|code| code.row().class) {
+        Some(Class::Hold(probe)) => probe,
+        // A code of another version: let a job tell.
+        _ => Probe::Try,
+    };
+    match probe {
+        Probe::Restart if !first_since_start => {}
+        Probe::Restart | Probe::Try => {
+            if let Some(job) = desk.ledger.claim_held(hold.id).await? {
+                worker.start(desk, job);
+            }
+        }
+        Probe::Destination | Probe::Template => {
+            let desk = desk.clone();
+            worker.tasks.spawn(async move {
+                ask(&desk, &hold, probe).await;
+                None
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn ask(desk: &Desk, hold: &Hold, probe: Probe) {
+    let gone = match (probe, &hold.notebook, &hold.destination) {
+        (Probe::Template, Some(notebook), _) => desk
+            .config
+            .notebook(notebook)
+            .is_some_and(|table| read_template(&table.template).is_ok()),
+        (_, _, Some(destination)) => {
+            let well = desk.probe(destination, hold.user.as_deref()).await.is_ok();
+            if well {
+                desk.health.clear(&format!("destination {destination}"));
+            }
+            well
+        }
+        _ => false,
+    };
+    if gone && let Err(error) = desk.ledger.release(hold.id, now()).await {
+        tracing::warn!(%error, "a hold could not be released; the next probe tries again");
+    }
+}

@@ -53,7 +53,7 @@ const PURE: &[&str] = &[
 const IO: &[&str] = &[
     "tokio",
     "std::fs",
-    "std::net",
+    "std::net::Tcp",
     "reqwest",
     "sqlx",
     "SystemTime",

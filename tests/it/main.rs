@@ -1,0 +1,9 @@
+//! Whole-program tests that need nothing but Rust and python3.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod burst;
+mod commands;
+mod kill;

@@ -4,18 +4,63 @@
 //! names are checked against the grammar.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::{Number, Value};
 
 use super::{NotebookCode, NotebookError};
 use crate::run::Parameters;
 
-/// Python's keywords (3.11, `keyword.kwlist`).
+/// Python's grammar of names; `char::is_alphanumeric` would let `x²` pass, which Python refuses.
+static IDENTIFIER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\A[\p{XID_Start}_]\p{XID_Continue}*\z").ok());
+
+/// The most digits that Python 3.11 reads in an integer (`sys.set_int_max_str_digits`).
+const DIGITS: usize = 4300;
+
+/// The deepest nesting that is written. Python's own limit is 200, but the value also goes into
+/// the notebook's metadata, and JSON readers stop at 128.
+const DEPTH: usize = 100;
+
+/// Python's keywords (3.11, `keyword.kwlist`) and the one name that can't be assigned to.
 const KEYWORDS: &[&str] = &[
-    "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue",
-    "def", "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import",
-    "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
-    "with", "yield",
+    "False",
+    "None",
+    "True",
+    "and",
+    "as",
+    "assert",
+    "async",
+    "await",
+    "break",
+    "class",
+    "continue",
+    "def",
+    "del",
+    "elif",
+    "else",
+    "except",
+    "finally",
+    "for",
+    "from",
+    "global",
+    "if",
+    "import",
+    "in",
+    "is",
+    "lambda",
+    "nonlocal",
+    "not",
+    "or",
+    "pass",
+    "raise",
+    "return",
+    "try",
+    "while",
+    "with",
+    "yield",
+    "__debug__",
 ];
 
 /// The lines of the injected cell.
@@ -24,9 +69,13 @@ pub(super) fn cell(parameters: &Parameters) -> Result<Vec<String>, NotebookError
     for (name, value) in parameters {
         check_name(name)?;
         let mut line = format!("{name} = ");
-        literal(&mut line, value).map_err(|why| {
+        literal(&mut line, value, 0).map_err(|why| {
             let what = format!("the parameter `{name}`: {why}");
-            NotebookError::new(NotebookCode::ParameterInvalid, what, "")
+            NotebookError::new(
+                NotebookCode::ParameterInvalid,
+                what,
+                "correct it where it comes from, or give it as text",
+            )
         })?;
         line.push('\n');
         lines.push(line);
@@ -35,9 +84,7 @@ pub(super) fn cell(parameters: &Parameters) -> Result<Vec<String>, NotebookError
 }
 
 fn check_name(name: &str) -> Result<(), NotebookError> {
-    let starts = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
-    let goes_on = name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    if starts && goes_on && !KEYWORDS.contains(&name) {
+    if is_name(name) {
         return Ok(());
     }
     let what = format!(
@@ -47,11 +94,20 @@ fn check_name(name: &str) -> Result<(), NotebookError> {
     Err(NotebookError::new(
         NotebookCode::ParameterInvalid,
         what,
-        "rename it where it comes from",
+        "rename it where it comes from: letters, digits and `_`, no keyword",
     ))
 }
 
-fn literal(out: &mut String, value: &Value) -> Result<(), String> {
+/// Whether Python can assign to this name.
+pub(super) fn is_name(name: &str) -> bool {
+    let grammatical = IDENTIFIER.as_ref().is_some_and(|it| it.is_match(name));
+    grammatical && !KEYWORDS.contains(&name)
+}
+
+fn literal(out: &mut String, value: &Value, depth: usize) -> Result<(), String> {
+    if depth > DEPTH {
+        return Err(format!("it is nested more than {DEPTH} levels deep"));
+    }
     match value {
         Value::Null => out.push_str("None"),
         Value::Bool(true) => out.push_str("True"),
@@ -62,7 +118,7 @@ fn literal(out: &mut String, value: &Value) -> Result<(), String> {
             out.push('[');
             for (at, item) in items.iter().enumerate() {
                 out.push_str(if at == 0 { "" } else { ", " });
-                literal(out, item)?;
+                literal(out, item, depth + 1)?;
             }
             out.push(']');
         }
@@ -72,7 +128,7 @@ fn literal(out: &mut String, value: &Value) -> Result<(), String> {
                 out.push_str(if at == 0 { "" } else { ", " });
                 string(out, key);
                 out.push_str(": ");
-                literal(out, item)?;
+                literal(out, item, depth + 1)?;
             }
             out.push('}');
         }
@@ -80,11 +136,14 @@ fn literal(out: &mut String, value: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Integers of any size as they are; floats as Python's `repr`.
+/// Integers as they are, not rounded; floats as Python's `repr`.
 fn number(number: &Number) -> Result<String, String> {
     let text = number.to_string();
     if !text.contains(['.', 'e', 'E']) {
-        return Ok(text);
+        return match text.trim_start_matches('-').len() {
+            ..=DIGITS => Ok(text),
+            digits => Err(format!("Python reads no integer of {digits} digits")),
+        };
     }
     match text.parse::<f64>() {
         Ok(float) if float.is_finite() => Ok(repr(float)),

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::literals::is_name;
 use super::{NotebookError, Stamp, Template, sha256};
 use crate::run::Parameters;
 
@@ -134,14 +135,11 @@ pub(super) fn declared(notebook: &Value) -> Vec<String> {
 
 /// `name` of `name = …` and `name: type = …`.
 fn assigned(line: &str) -> Option<&str> {
-    let end = line
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(line.len());
+    let end = line.find(|c: char| c.is_whitespace() || ":=".contains(c))?;
     let (name, rest) = line.split_at(end);
     let value = match rest.trim_start().strip_prefix(':') {
         Some(annotated) => annotated.split_once('=')?.1,
         None => rest.trim_start().strip_prefix('=')?,
     };
-    let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
-    (is_name && !value.starts_with('=')).then_some(name)
+    (is_name(name) && !value.starts_with('=')).then_some(name)
 }

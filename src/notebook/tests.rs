@@ -28,6 +28,23 @@ fn rendered(cells: Value, parameters: Value) -> Value {
     serde_json::from_slice(&bytes).expect("JSON")
 }
 
+/// What a Python program prints that reads a value as JSON.
+fn python(program: &str, input: &Value) -> String {
+    let mut python = std::process::Command::new("python3")
+        .args(["-c", program])
+        .env("PYTHONUTF8", "1")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("python3");
+    let mut stdin = python.stdin.take().expect("stdin");
+    std::io::Write::write_all(&mut stdin, input.to_string().as_bytes()).expect("write");
+    drop(stdin);
+    let output = python.wait_with_output().expect("python3");
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
 fn sources(notebook: &Value) -> Vec<String> {
     let text = |cell: &Value| match &cell["source"] {
         Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
@@ -152,19 +169,64 @@ fn names_that_python_cannot_have_and_values_it_cannot_hold_are_refused() {
         "a=1;import os",
         "x\n",
         "None",
+        "x²",
+        "Ⓐ",
+        "__debug__",
+        "a.b",
+        "x=1\ny",
     ] {
         let parameters = Parameters::from_iter([(name.to_owned(), json!(1))]);
         let refused = render(&template, &parameters, &Stamp::default()).expect_err(name);
         assert_eq!(refused.code, NotebookCode::ParameterInvalid);
     }
-    let huge: Value = serde_json::from_str("{\"x\": 1e999}").expect("JSON");
-    render(&template, &map(huge), &Stamp::default()).expect_err("out of range");
+    let deep = format!("{}1{}", "[".repeat(101), "]".repeat(101));
+    for (value, expected) in [
+        ("1e999".to_owned(), "out of the range"),
+        ("1".repeat(4301), "4301 digits"),
+        (deep, "levels deep"),
+    ] {
+        let value: Value = serde_json::from_str(&format!("{{\"x\": {value}}}")).expect("JSON");
+        let refused =
+            render(&template, &map(value), &Stamp::default()).expect_err("Python can't hold it");
+        assert_eq!(refused.code, NotebookCode::ParameterInvalid);
+        assert!(refused.what.contains(expected), "{refused}");
+        assert!(!refused.advice.is_empty());
+    }
+}
+
+#[test]
+fn a_name_passes_only_if_python_can_assign_to_it() {
+    let names = [
+        "x",
+        "_",
+        "é",
+        "日本",
+        "a\u{301}",
+        "℘",
+        "x·",
+        "ª",
+        "match",
+        "x²",
+        "Ⓐ",
+        "\u{903}x",
+        "1x",
+        "x-y",
+        "class",
+        "__debug__",
+        "__x__",
+        "print",
+        "😀",
+    ];
+    let program = "import json,sys\ndef can(name):\n try: compile(name + ' = 1', '', 'exec'); return True\n except SyntaxError: return False\nprint(json.dumps([can(name) for name in json.load(sys.stdin)]))";
+    let python: Vec<bool> = serde_json::from_str(&python(program, &json!(names))).expect("JSON");
+    for (name, can) in names.into_iter().zip(python) {
+        assert_eq!(literals::is_name(name), can, "{name:?}");
+    }
 }
 
 #[test]
 fn a_template_says_what_it_declares() {
-    let source =
-        "# help\nrun = 0\nbeam: str = 'e'  # beam\nif run == 1:\n    z = 2\nx == 3\nurl=\"?a=b\"\n";
+    let source = "# help\nrun = 0\nbeam: str = 'e'  # beam\nif run == 1:\n    z = 2\nx == 3\nurl=\"?a=b\"\nelse: y = 1\ny² = 2\nn += 1\na.b = 1\nbare: int\n";
     let parsed =
         Template::parse(&template(json!([code(source, &["parameters"])]), 4)).expect("a template");
     assert_eq!(parsed.declared(), ["run", "beam", "url"]);
@@ -205,25 +267,28 @@ fn python_reads_every_literal_as_the_value_it_was_given() {
         "\\",
         "a\\\"b",
         "\u{e000}",
+        "é日😀1",
+        "\u{9b}31m",
+        "a\u{301}",
+        "\u{feff}x\u{200b}",
+        "\\N{BULLET}",
+        "\\u0041",
+        "\"; import os; os.system('id') #",
+        "\n\"\"\"\nimport os\n",
+        "\u{b}\u{c}\u{1c}\u{1e}",
+        "\u{10ffff}",
+        "trailing\\\\",
     ];
     let numbers = "[0, -1, 123456789012345678901234567890, 1.0, 0.1, 1e22, 1e-7, 5e-324, 1.7976931348623157e308, 1e16, 123456.789, -0.0, 1e15]";
     let numbers: Value = serde_json::from_str(numbers).expect("JSON");
-    let value = json!({ "strings": strings, "numbers": numbers, "nested": { "a": [null, true, { "": [] }], "é": {} } });
+    let value = json!({ "strings": strings.as_slice(), "numbers": numbers, "nested": { "a": [null, true, { "": [] }], "é": {} } });
     let lines = literals::cell(&map(json!({ "v": value })))
         .expect("literals")
         .concat();
     let program = format!(
         "{lines}import json,sys\nw = json.load(sys.stdin)\nassert repr(w) == repr(v), (w, v)\n"
     );
-    let mut python = std::process::Command::new("python3")
-        .args(["-c", &program])
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .expect("python3");
-    let mut input = python.stdin.take().expect("stdin");
-    std::io::Write::write_all(&mut input, value.to_string().as_bytes()).expect("write");
-    drop(input);
-    assert!(python.wait().expect("python3").success());
+    python(&program, &value);
 }
 
 #[test]

@@ -8,13 +8,14 @@ mod document;
 mod literals;
 mod names;
 mod place;
+mod style;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::run::Parameters;
-use document::Style;
 pub use names::{expand, expand_path, expand_value, number, placeholders};
+use style::Style;
 
 /// What is wrong with a template or a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -128,6 +128,33 @@ fn the_rest_of_the_file_keeps_its_bytes_and_the_result_is_the_same_each_time() {
 }
 
 #[test]
+fn a_file_keeps_its_layout_to_the_byte() {
+    let layouts = [
+        "{\n \"a\": [\n  1,\n  {\n   \"b\": []\n  }\n ],\n \"c\": {}\n}\n",
+        "{\n    \"a\": 1.50\n}",
+        "{\n\t\"a\": 1\n}\n",
+        "{\n\"a\": 1\n}",
+        "{\r\n \"a\": [\r\n  1\r\n ]\r\n}\r\n",
+        "{\"a\": [1, {\"b\": 2}], \"c\": []}\n",
+        "{\"a\":[1,{\"b\":2}],\"c\":[]}",
+        "{\n \"a\":1\n}",
+        "{\n \"a\": \"\\u00e9\\ud83d\\ude00\\u007f\"\n}\n",
+        "{\n \"a\": \"é😀\u{2028}\u{7f}\"\n}\n",
+        "{\n \"a\": \"\\u001b[31m \\\\u00e9\"\n}\n",
+        "{}",
+    ];
+    for text in layouts {
+        let value: Value = serde_json::from_str(text).expect("JSON");
+        let written = String::from_utf8(Style::of(text).write(&value)).expect("UTF-8");
+        assert_eq!(written, text);
+    }
+    let not_escaped = Style::of("{\n \"a\": \"\\u001b \\\\u00e9\"\n}\n");
+    assert_eq!(not_escaped.write(&json!("é")), "\"é\"\n".as_bytes());
+    let wide = Style::of(&format!("{{\n{}\"a\": 1}}", " ".repeat(1000)));
+    assert!(wide.write(&json!([[1]])).len() < 100);
+}
+
+#[test]
 fn what_is_no_template_is_refused_with_what_to_do() {
     let v3 = r#"{"nbformat": 3, "nbformat_minor": 0, "worksheets": []}"#;
     let cases = [

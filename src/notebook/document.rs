@@ -15,11 +15,31 @@ pub(super) fn text(bytes: &[u8]) -> Result<&str, NotebookError> {
 
 pub(super) fn parse(text: &str) -> Result<Value, NotebookError> {
     serde_json::from_str(text).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let place = format!("line {line} column {column}");
+        // The reader has no code for either; its text and the file's are all there is to tell by.
+        if error.to_string().starts_with("recursion limit") {
+            let what = format!("it is nested too deep ({place}); 128 levels can be read");
+            return NotebookError::template(what, "clear the outputs and save it again");
+        }
+        if let Some(token) = non_finite(text, line, column) {
+            let what = format!("it is no JSON: `{token}` at {place} is no number in JSON");
+            return NotebookError::template(what, "clear the outputs or the metadata holding it");
+        }
         NotebookError::template(
             format!("it is no JSON: {error}"),
             "save it again from Jupyter",
         )
     })
+}
+
+/// The `NaN` or `Infinity` at a position, which Python writes though JSON has neither.
+fn non_finite(text: &str, line: usize, column: usize) -> Option<&'static str> {
+    let line = text.lines().nth(line.checked_sub(1)?)?;
+    let tail = line.get(column.saturating_sub(2)..)?;
+    ["NaN", "-Infinity", "Infinity"]
+        .into_iter()
+        .find(|token| (0..=1).any(|at| tail.get(at..).is_some_and(|t| t.starts_with(token))))
 }
 
 /// The minor version of a notebook that can be rendered.
@@ -56,17 +76,21 @@ pub(super) fn check(document: &Value) -> Result<u64, NotebookError> {
 fn check_language(document: &Value) -> Result<(), NotebookError> {
     let metadata = document.get("metadata").unwrap_or(&Value::Null);
     let kernel = &metadata["kernelspec"];
-    let named = |value: &Value| value.as_str().map(str::to_lowercase);
-    let language = named(&metadata["language_info"]["name"]).or_else(|| named(&kernel["language"]));
-    match language.or_else(|| named(&kernel["name"])).as_deref() {
-        Some(language) if language.starts_with("python") => Ok(()),
-        Some(other) => Err(NotebookError::template(
-            format!("its language is {other}; this version renders Python templates"),
+    let language = metadata["language_info"]["name"].as_str();
+    let language = language.or_else(|| kernel["language"].as_str());
+    let python = |name: &str| name.to_lowercase().starts_with("python");
+    let choose = "open it in Jupyter, choose a kernel and save it";
+    match (language, kernel["name"].as_str()) {
+        (Some(language), _) if python(language) => Ok(()),
+        (None, Some(kernel)) if python(kernel) => Ok(()),
+        (Some(other), _) => Err(NotebookError::template(
+            format!("its language `{other}` is not supported in this version"),
             "use a Python template",
         )),
-        None => Err(NotebookError::template(
-            "it names no kernel",
-            "open it in Jupyter, choose a kernel and save it",
+        (None, Some(kernel)) => Err(NotebookError::template(
+            format!("its kernel `{kernel}` says no language"),
+            choose,
         )),
+        (None, None) => Err(NotebookError::template("it names no kernel", choose)),
     }
 }

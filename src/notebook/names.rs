@@ -121,11 +121,15 @@ pub fn number(path: &str, n: u32) -> String {
 fn lookup<'a>(name: &str, parameters: &'a Parameters) -> Result<&'a Value, NotebookError> {
     parameters.get(name).ok_or_else(|| {
         let known: Vec<&str> = parameters.keys().map(String::as_str).collect();
-        let what = format!(
-            "`{{{name}}}` has no value; the run has {}",
-            known.join(", ")
-        );
-        NotebookError::new(NotebookCode::ParameterMissing, what, "")
+        let there_is = match known.as_slice() {
+            [] => "the run has no parameters".to_owned(),
+            known => format!("the run has {}", known.join(", ")),
+        };
+        NotebookError::new(
+            NotebookCode::ParameterMissing,
+            format!("`{{{name}}}` has no value; {there_is}"),
+            "correct the placeholder, or let the run give this parameter",
+        )
     })
 }
 

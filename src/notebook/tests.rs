@@ -156,11 +156,24 @@ fn a_file_keeps_its_layout_to_the_byte() {
 
 #[test]
 fn what_is_no_template_is_refused_with_what_to_do() {
+    let deep = "[".repeat(500);
     let v3 = r#"{"nbformat": 3, "nbformat_minor": 0, "worksheets": []}"#;
     let cases = [
         ("", "no JSON"),
         ("[1]", "`nbformat` is missing"),
-        ("{\"nbformat\": 4, \"nbformat_minor\": NaN}", "no JSON"),
+        (
+            "{\"nbformat\": 4, \"nbformat_minor\": NaN}",
+            "`NaN` at line 1 column",
+        ),
+        ("{\"a\": [1,\n  -Infinity]}", "`-Infinity` at line 2 column"),
+        ("[\nInfinity]", "`Infinity` at line 2 column 1"),
+        ("{\"a\": Nothing}", "expected value at line 1"),
+        ("{\"a\": \"\\ud800\"}", "no JSON"),
+        (deep.as_str(), "nested too deep"),
+        (
+            "{\"nbformat\": 4, \"nbformat_minor\": 5, \"cells\": [], \"metadata\": {\"kernelspec\": {\"name\": \"ir\"}}}",
+            "its kernel `ir` says no language",
+        ),
         ("{\"nbformat\": 4}", "`nbformat_minor` is missing"),
         (
             "{\"nbformat\": 4, \"nbformat_minor\": 5, \"cells\": []}",
@@ -168,7 +181,7 @@ fn what_is_no_template_is_refused_with_what_to_do() {
         ),
         (
             "{\"nbformat\": 4, \"nbformat_minor\": 5, \"cells\": [], \"metadata\": {\"kernelspec\": {\"name\": \"ir\", \"language\": \"R\"}}}",
-            "its language is r",
+            "its language `R` is not supported in this version",
         ),
         (v3, "format 3"),
     ];
@@ -362,6 +375,12 @@ fn placeholders_expand_with_padding_and_clean_paths() {
     }
     let missing = expand("{nope}", &parameters).expect_err("missing");
     assert!(missing.what.contains("the run has run, text"), "{missing}");
+    let missing = expand("{nope}", &Parameters::new()).expect_err("missing");
+    assert!(
+        missing.what.contains("the run has no parameters"),
+        "{missing}"
+    );
+    assert!(!missing.advice.is_empty());
     assert_eq!(
         expand_value(&json!("{run}"), &parameters).expect("a value"),
         json!(7)

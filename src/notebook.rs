@@ -130,10 +130,12 @@ pub fn render(
 ) -> Result<Vec<u8>, NotebookError> {
     let mut notebook = template.document.clone();
     let source = literals::cell(parameters)?;
+    // The run's values count too: two bare renderings name neither job nor run.
+    let identity = [stamp.job, stamp.run].map(Option::unwrap_or_default);
     let seed = format!(
         "{}\n{}\n{}",
         template.sha256,
-        stamp.job.unwrap_or(""),
+        identity.join("\n"),
         source.concat()
     );
     place::inject(

@@ -1,5 +1,7 @@
 //! Where the parameters go: papermill's rules (papermill 2.7, `parameterize.py`).
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::literals::is_name;
@@ -22,15 +24,15 @@ pub(super) fn inject(
         return;
     };
     // Format 4.5 wants an id on every cell, older ones forbid it.
-    let with_ids = minor >= 5;
-    let cell = cell(source, with_ids.then(|| free_id(cells, seed)));
+    let mut ids = (minor >= 5).then(|| Ids::of(cells, seed));
+    let cell = cell(source, ids.as_mut().map(|ids| ids.free("injected")));
     match position(cells, INJECTED) {
         Some(stale) => cells[stale] = cell,
         None if empty => {}
         None => cells.insert(position(cells, DECLARED).map_or(0, |at| at + 1), cell),
     }
-    if with_ids {
-        complete_ids(cells, seed);
+    if let Some(ids) = &mut ids {
+        ids.complete(cells);
     }
 }
 
@@ -54,23 +56,37 @@ fn position(cells: &[Value], tag: &str) -> Option<usize> {
     })
 }
 
-/// Eight hex digits that no cell has yet, the same for the same seed.
-fn free_id(cells: &[Value], seed: &str) -> String {
-    let taken = |id: &str| {
-        cells
-            .iter()
-            .any(|cell| cell.get("id").is_some_and(|own| own == id))
-    };
-    let ids = (0_u64..).map(|n| sha256(format!("{seed}\n{n}").as_bytes())[..8].to_owned());
-    ids.into_iter().find(|id| !taken(id)).unwrap_or_default()
+/// The ids that a notebook's cells have, and new ones that none of them has.
+struct Ids<'a> {
+    taken: HashSet<String>,
+    seed: &'a str,
 }
 
-fn complete_ids(cells: &mut [Value], seed: &str) {
-    for at in 0..cells.len() {
-        if cells[at].get("id").is_none() {
-            let id = free_id(cells, &format!("{seed}\n{at}"));
-            if let Some(cell) = cells[at].as_object_mut() {
-                cell.insert("id".into(), id.into());
+impl<'a> Ids<'a> {
+    fn of(cells: &[Value], seed: &'a str) -> Self {
+        let own = cells.iter().filter_map(|cell| cell.get("id")?.as_str());
+        Self {
+            taken: own.map(str::to_owned).collect(),
+            seed,
+        }
+    }
+
+    /// Eight hex digits, the same for the same seed and purpose.
+    fn free(&mut self, purpose: &str) -> String {
+        let id = |n: u64| sha256(format!("{}\n{purpose}\n{n}", self.seed).as_bytes());
+        let mut ids = (0..).map(|n| id(n)[..8].to_owned());
+        let free = ids.find(|id| !self.taken.contains(id)).unwrap_or_default();
+        self.taken.insert(free.clone());
+        free
+    }
+
+    fn complete(&mut self, cells: &mut [Value]) {
+        for (at, cell) in cells.iter_mut().enumerate() {
+            let Some(cell) = cell.as_object_mut() else {
+                continue;
+            };
+            if cell.get("id").is_none_or(Value::is_null) {
+                cell.insert("id".into(), self.free(&at.to_string()).into());
             }
         }
     }

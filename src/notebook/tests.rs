@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -43,6 +45,12 @@ fn python(program: &str, input: &Value) -> String {
     let output = python.wait_with_output().expect("python3");
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn cell_ids(notebook: &Value) -> Vec<String> {
+    let cells = notebook["cells"].as_array().expect("cells");
+    let id = |cell: &Value| cell["id"].as_str().expect("an id").to_owned();
+    cells.iter().map(id).collect()
 }
 
 fn sources(notebook: &Value) -> Vec<String> {
@@ -125,6 +133,29 @@ fn the_rest_of_the_file_keeps_its_bytes_and_the_result_is_the_same_each_time() {
     assert_eq!(notebook["cells"][0]["id"].as_str().map(str::len), Some(8));
     assert_eq!(notebook["metadata"]["nbcourier"]["job"], "j");
     assert!(notebook["metadata"]["nbcourier"].get("watch").is_none());
+}
+
+#[test]
+fn every_cell_of_a_4_5_notebook_gets_an_id_and_keeps_the_one_it_has() {
+    let mut own = code("run = 0", &["parameters"]);
+    own["id"] = json!("mine");
+    let cells = json!([code("x", &[]), own, code("y", &[])]);
+    let bytes = template(cells, 5);
+    let parsed = Template::parse(&bytes).expect("a template");
+    let ids = |job| {
+        let stamp = Stamp {
+            job: Some(job),
+            ..Stamp::default()
+        };
+        let bytes = render(&parsed, &map(json!({ "run": 7 })), &stamp).expect("rendered");
+        let notebook: Value = serde_json::from_slice(&bytes).expect("JSON");
+        cell_ids(&notebook)
+    };
+    let first = ids("a");
+    assert_eq!((first.len(), first[1].as_str()), (4, "mine"));
+    assert_eq!(first.iter().collect::<HashSet<_>>().len(), 4);
+    assert_eq!(first, ids("a"));
+    assert_ne!(first[2], ids("b")[2]);
 }
 
 #[test]
@@ -393,7 +424,79 @@ fn placeholders_expand_with_padding_and_clean_paths() {
     assert_eq!(number("a.b/c", 3), "a.b/c-3");
 }
 
+/// A notebook with one place replaced by a value that seldom belongs there.
+fn mutated() -> impl Strategy<Value = Value> {
+    const PLACES: [&str; 14] = [
+        "/cells",
+        "/cells/0",
+        "/cells/0/id",
+        "/cells/0/metadata",
+        "/cells/0/metadata/tags",
+        "/cells/0/source",
+        "/cells/1",
+        "/cells/1/id",
+        "/metadata",
+        "/metadata/kernelspec",
+        "/metadata/kernelspec/name",
+        "/metadata/papermill",
+        "/nbformat",
+        "/nbformat_minor",
+    ];
+    let values = vec![
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(4.0),
+        json!(5),
+        json!(99),
+        json!(""),
+        json!("python"),
+        json!("parameters"),
+        json!([]),
+        json!([[]]),
+        json!({}),
+        json!({ "parameters": 1 }),
+        json!({ "metadata": { "tags": ["injected-parameters"] } }),
+    ];
+    let change = (
+        proptest::sample::select(&PLACES),
+        proptest::sample::select(values),
+    );
+    proptest::collection::vec(change, 0..3).prop_map(|changes| {
+        let mut notebook = json!({
+            "cells": [
+                { "id": "a", "cell_type": "code", "metadata": { "tags": ["parameters"] }, "source": ["run = 0"] },
+                { "id": "a", "cell_type": "code", "metadata": {}, "source": "é\n" }
+            ],
+            "metadata": { "kernelspec": { "name": "python3" }, "papermill": { "version": "2" } },
+            "nbformat": 4,
+            "nbformat_minor": 5
+        });
+        for (place, value) in changes {
+            if let Some(old) = notebook.pointer_mut(place) {
+                *old = value;
+            }
+        }
+        notebook
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_mutated_notebook_is_refused_or_renders_to_a_template_again(notebook in mutated(), cut in 0_usize..400, byte: u8, text: String) {
+        let text = json!({ "run": text, "list": [1, { "é": null }] });
+        let whole = notebook.to_string().into_bytes();
+        let mut damaged = whole.clone();
+        damaged[cut % whole.len()] = byte;
+        for bytes in [whole.as_slice(), &damaged, &whole[..cut % whole.len()]] {
+            let Ok(parsed) = Template::parse(bytes) else { continue };
+            let Ok(rendered) = render(&parsed, &map(text.clone()), &Stamp::default()) else { continue };
+            let again = Template::parse(&rendered).expect("a template again");
+            prop_assert_eq!(&again.document["metadata"]["papermill"]["parameters"], &text);
+            prop_assert_eq!(again.minor, parsed.minor);
+        }
+    }
+
     #[test]
     fn no_bytes_make_it_panic(bytes: Vec<u8>, name: String, text: String) {
         if let Ok(template) = Template::parse(&bytes) {

@@ -1,2 +1,13 @@
-//! x
-fn main() {}
+//! Whole-program tests against the real thing; `tests/run` installs it and says where it is.
+
+#![allow(unreachable_pub, reason = "modules of one test binary")]
+#![allow(clippy::print_stderr, reason = "a failed test shows the logs")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod delivery;
+mod faults;
+mod hub;
+mod proxy;
+mod tokens;

@@ -1,6 +1,7 @@
 //! What the whole-program tests share: a daemon in a directory of its own, runs, deadlines.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(clippy::print_stderr, reason = "a failed test shows the daemon's log")]
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt as _;
@@ -258,20 +259,16 @@ impl Room {
 
     /// Waits until a job fails by this code, whatever its state; the failure.
     pub fn await_failure(&self, code: &str, seconds: u64) -> Value {
-        let mut failure = Value::Null;
-        let mut seen = Vec::new();
         let deadline = Instant::now() + Duration::from_secs(seconds);
-        while failure.is_null() {
-            seen = self
+        loop {
+            let seen: Vec<Value> = self
                 .jobs()
                 .iter()
                 .map(|job| job["failure"].clone())
                 .collect();
-            failure = seen
-                .iter()
-                .find(|failure| failure["code"] == code)
-                .cloned()
-                .unwrap_or_default();
+            if let Some(failure) = seen.iter().find(|failure| failure["code"] == code) {
+                return failure.clone();
+            }
             assert!(
                 Instant::now() < deadline,
                 "no {code} but {seen:?}\nlog: {}",
@@ -279,7 +276,6 @@ impl Room {
             );
             std::thread::sleep(Duration::from_millis(50));
         }
-        failure
     }
 }
 

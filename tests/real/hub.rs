@@ -1,0 +1,245 @@
+//! A real hub with its proxy, and a real plain server.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Process, wait_until};
+
+/// Where `tests/run` has installed the Python and npm packages.
+pub fn environment() -> PathBuf {
+    let set = std::env::var_os("NBC_TEST_ENV");
+    PathBuf::from(set.expect("NBC_TEST_ENV is not set: start these tests by `tests/run`"))
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// A token as a hub makes them.
+pub fn token() -> String {
+    format!(
+        "{:016x}{:016x}",
+        crate::support::random(u64::MAX),
+        crate::support::random(u64::MAX)
+    )
+}
+
+/// One request by a program that is not ours: status and body.
+pub fn request(method: &str, url: &str, token: &str, body: &str) -> (u16, Value) {
+    let program = "import sys,urllib.request,urllib.error\nm,u,t,b = sys.argv[1:]\nr = urllib.request.Request(u, method=m, data=b.encode() or None)\nr.add_header('Authorization', 'token ' + t)\nr.add_header('Content-Type', 'application/json')\ntry:\n    a = urllib.request.urlopen(r, timeout=60)\nexcept urllib.error.HTTPError as e:\n    a = e\nexcept OSError as e:\n    print(0); sys.exit()\nprint(a.status); print(a.read().decode())";
+    let done = Command::new("python3")
+        .args(["-c", program, method, url, token, body])
+        .output()
+        .expect("python3");
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    let (status, body) = text.split_once('\n').unwrap_or((&text, ""));
+    (
+        status.trim().parse().unwrap_or(0),
+        serde_json::from_str(body).unwrap_or(Value::Null),
+    )
+}
+
+/// A hub with the users alice, bob and carol; the service `nbcourier` may act for alice and bob.
+pub struct Hub {
+    pub dir: tempfile::TempDir,
+    pub url: String,
+    pub token: String,
+    pub admin: String,
+    pub blind: String,
+    proxy_token: String,
+    ports: [u16; 3],
+    hub: Option<Process>,
+    proxy: Option<Process>,
+}
+
+impl Hub {
+    pub fn start() -> Self {
+        let ports = [free_port(), free_port(), free_port()];
+        let mut hub = Self {
+            dir: tempfile::tempdir().expect("a temporary directory"),
+            url: format!("http://127.0.0.1:{}", ports[0]),
+            token: token(),
+            admin: token(),
+            blind: token(),
+            proxy_token: token(),
+            ports,
+            hub: None,
+            proxy: None,
+        };
+        fs::create_dir(hub.dir.path().join("script")).expect("a directory");
+        hub.start_proxy();
+        hub.up();
+        hub
+    }
+
+    fn start_proxy(&mut self) {
+        let [port, internal, api] = self.ports;
+        let mut command =
+            Command::new(environment().join("node_modules/.bin/configurable-http-proxy"));
+        command
+            .args(["--ip", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--api-ip", "127.0.0.1", "--api-port", &api.to_string()])
+            .args(["--default-target", &format!("http://127.0.0.1:{internal}")])
+            .args([
+                "--error-target",
+                &format!("http://127.0.0.1:{internal}/hub/error"),
+            ])
+            .env("CONFIGPROXY_AUTH_TOKEN", &self.proxy_token)
+            .stdout(self.log())
+            .stderr(self.log());
+        self.proxy = Some(Process::start(&mut command));
+    }
+
+    fn log(&self) -> Stdio {
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("log"));
+        file.expect("a log").into()
+    }
+
+    /// Starts the hub (again); its users' servers stay.
+    pub fn up(&mut self) {
+        let [port, internal, api] = self.ports.map(|port| port.to_string());
+        let bin = environment().join("python/bin");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut command = Command::new(bin.join("jupyterhub"));
+        command
+            .arg("-f")
+            .arg(root.join("tests/real/hub_config.py"))
+            .current_dir(self.dir.path())
+            .env("PATH", format!("{}:{path}", bin.display()))
+            .env("NBC_REPOSITORY", root)
+            .env("NBC_HUB_DIR", self.dir.path())
+            .env("NBC_HUB_USERS", "alice,bob")
+            .env("NBC_HUB_PASSWORD", "test")
+            .env("NBC_HUB_PORT", port)
+            .env("NBC_HUB_INTERNAL_PORT", internal)
+            .env("NBC_HUB_PROXY_PORT", api)
+            .env("NBC_HUB_PROXY", "unused")
+            .env("CONFIGPROXY_AUTH_TOKEN", &self.proxy_token)
+            .env("NBC_HUB_TOKEN", &self.token)
+            .env("NBC_TOKEN_STRONG", &self.admin)
+            .env("NBC_TOKEN_BLIND", &self.blind)
+            .stdout(self.log())
+            .stderr(self.log());
+        self.hub = Some(Process::start(&mut command));
+        wait_until(60, "the hub answers", || {
+            self.api("GET", "", &self.admin, "").0 == 200
+        });
+    }
+
+    pub fn down(&mut self) {
+        if let Some(hub) = &mut self.hub {
+            let pid = rustix::process::Pid::from_child(&hub.0);
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            hub.wait(30);
+        }
+    }
+
+    pub fn api(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
+        request(method, &format!("{}/hub/api/{path}", self.url), token, body)
+    }
+
+    /// What the next starts of a user's server do.
+    pub fn script(&self, user: &str, text: &str) {
+        fs::write(self.dir.path().join("script").join(user), text).expect("a script");
+    }
+
+    pub fn home(&self, user: &str) -> PathBuf {
+        self.dir.path().join("home").join(user)
+    }
+
+    pub fn stop_server(&self, user: &str) {
+        let (status, _) = self.api("DELETE", &format!("users/{user}/server"), &self.admin, "");
+        assert!(status == 202 || status == 204, "{status}");
+        wait_until(30, "the server is stopped", || {
+            self.api("GET", &format!("users/{user}"), &self.admin, "").1["server"].is_null()
+        });
+    }
+
+    /// A token of a user, for so many seconds.
+    pub fn user_token(&self, user: &str, seconds: u32) -> String {
+        let body = format!("{{\"expires_in\": {seconds}, \"note\": \"test\"}}");
+        let (status, made) = self.api("POST", &format!("users/{user}/tokens"), &self.admin, &body);
+        assert_eq!(status, 201, "{made}");
+        made["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// The destination table that leads to it, through `url`, with the token in a file of the room.
+    pub fn destination(url: &str) -> String {
+        format!(
+            "[destination.hub]\nhub = \"{url}\"\nuser = \"{{user}}\"\nusers = [\"alice\", \"bob\"]\n\
+             directory = \"runs/h4\"\nauth.token = {{ file = \"token\" }}\n"
+        )
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!(
+                "--- hub\n{}",
+                fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+            );
+        }
+        for user in ["alice", "bob", "carol"] {
+            let _ = self.api("DELETE", &format!("users/{user}/server"), &self.admin, "");
+        }
+    }
+}
+
+/// A plain Jupyter Server.
+pub struct Server {
+    pub dir: tempfile::TempDir,
+    pub url: String,
+    pub token: String,
+    _process: Process,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (port, token) = (free_port(), format!("{:0>48}", token()));
+        let log = File::create(dir.path().join("log")).expect("a log");
+        fs::create_dir(dir.path().join("root")).expect("a root");
+        let mut command = Command::new(environment().join("python/bin/jupyter-server"));
+        command
+            .args([
+                "--no-browser",
+                "--allow-root",
+                "--ip=127.0.0.1",
+                &format!("--port={port}"),
+            ])
+            .arg(format!(
+                "--ServerApp.root_dir={}",
+                dir.path().join("root").display()
+            ))
+            .env("JUPYTER_TOKEN", &token)
+            .env("JUPYTER_CONFIG_DIR", dir.path().join("jupyter"))
+            .env("JUPYTER_RUNTIME_DIR", dir.path().join("runtime"))
+            .env("JUPYTER_DATA_DIR", dir.path().join("data"))
+            .stdout(log.try_clone().expect("a log"))
+            .stderr(log);
+        let process = Process::start(&mut command);
+        let url = format!("http://127.0.0.1:{port}");
+        wait_until(30, "the server answers", || {
+            request("GET", &format!("{url}/api"), &token, "").0 == 200
+        });
+        Self {
+            dir,
+            url,
+            token,
+            _process: process,
+        }
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+}

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::config::checked;
-use crate::destination::{Accepted, Destination, Found, Place, Report};
+use crate::destination::{Accepted, Destination, Found, Place, Report, Wanted};
 use crate::failure::{Code, Failure};
 use crate::health::Health;
 use crate::job::{Created, Order, Outcome};
@@ -205,6 +205,13 @@ pub fn render(config: &Config, job: &Order) -> Result<Rendered, Failure> {
     let directory =
         notebook::expand_path(&destination.directory, &job.parameters).map_err(named)?;
     let file = notebook::expand_path(&table.file_name, &job.parameters).map_err(named)?;
+    if file.strip_suffix(".ipynb").is_none_or(str::is_empty) {
+        let what = format!(
+            "`name` of [notebook.{}] gives `{file}`, which is no notebook's name",
+            table.name
+        );
+        return Err(Code::NameUnusable.failure(what));
+    }
     Ok(Rendered {
         path: if directory.is_empty() {
             file
@@ -300,6 +307,11 @@ async fn create(
     notebook: &Rendered,
 ) -> Result<(Created, Option<String>), Failure> {
     let uid = job.order.uid.as_str();
+    let wanted = Wanted {
+        job: uid,
+        bytes: &notebook.bytes,
+        sha256: &notebook.sha256,
+    };
     let numbered = (2..NUMBERS).map(|n| notebook::number(&notebook.path, n));
     let names = job
         .path
@@ -308,7 +320,7 @@ async fn create(
         .chain([notebook.path.clone()])
         .chain(numbered);
     for path in names {
-        match place.look(&path, uid, &notebook.sha256).await? {
+        match place.look(&path, &wanted).await? {
             Found::Taken => continue,
             Found::Ours => {
                 place.sweep(&path, uid).await?;
@@ -322,9 +334,7 @@ async fn create(
         if !ours {
             return Err(Code::Internal.failure("the job was taken away meanwhile"));
         }
-        place
-            .place(&path, uid, &notebook.bytes, &notebook.sha256)
-            .await?;
+        place.place(&path, &wanted).await?;
         let plain = path == notebook.path;
         let created = if plain {
             Created::Created

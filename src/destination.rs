@@ -42,6 +42,17 @@ pub struct Accepted {
     pub at: String,
 }
 
+/// A notebook that is to be created.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The job's public id, which the notebook carries.
+    pub job: &'a str,
+    /// Its exact bytes.
+    pub bytes: &'a [u8],
+    /// Their sha256.
+    pub sha256: &'a str,
+}
+
 /// What stands under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
@@ -115,10 +126,10 @@ impl Place<'_> {
     ///
     /// # Errors
     /// When it can't be told.
-    pub async fn look(&self, path: &str, job: &str, sha256: &str) -> Result<Found, Failure> {
+    pub async fn look(&self, path: &str, wanted: &Wanted<'_>) -> Result<Found, Failure> {
         match self {
-            Self::Jupyter(place) => place.look(path, job, sha256).await,
-            Self::Directory(directory) => directory.look(path, job, sha256),
+            Self::Jupyter(place) => place.look(path, wanted).await,
+            Self::Directory(directory) => directory.look(path, wanted),
         }
     }
 
@@ -126,16 +137,10 @@ impl Place<'_> {
     ///
     /// # Errors
     /// `name-taken` if something stands there by now; `answer-lost` if it isn't known.
-    pub async fn place(
-        &self,
-        path: &str,
-        job: &str,
-        bytes: &[u8],
-        sha256: &str,
-    ) -> Result<(), Failure> {
+    pub async fn place(&self, path: &str, wanted: &Wanted<'_>) -> Result<(), Failure> {
         match self {
-            Self::Jupyter(place) => place.place(path, job, bytes, sha256).await,
-            Self::Directory(directory) => directory.place(path, job, bytes),
+            Self::Jupyter(place) => place.place(path, wanted).await,
+            Self::Directory(directory) => directory.place(path, wanted),
         }
     }
 

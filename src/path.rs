@@ -1,6 +1,6 @@
 //! A directory as a destination: created whole and never over anything, also across a kill.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
 use rustix::io::Errno;
 
-use crate::destination::{Found, Report, embedded_job, temporary};
+use crate::destination::{Found, Report, Wanted, embedded_job, temporary};
 use crate::failure::{Code, Failure};
 
 /// What a path segment of a URL keeps as it is.
@@ -57,36 +57,55 @@ impl Directory {
         })
     }
 
-    pub(crate) fn look(&self, path: &str, job: &str, sha256: &str) -> Result<Found, Failure> {
+    pub(crate) fn look(&self, path: &str, wanted: &Wanted<'_>) -> Result<Found, Failure> {
+        let temporary = self.root.join(temporary(path, wanted.job));
         let path = self.root.join(path);
         let Some(bytes) = read(&path).map_err(|error| failure("read", &path, &error))? else {
             return Ok(Found::Absent);
         };
-        let ours = crate::notebook::sha256(&bytes) == sha256
-            || embedded_job(&bytes).as_deref() == Some(job);
-        Ok(if ours { Found::Ours } else { Found::Taken })
+        let whole = crate::notebook::sha256(&bytes) == wanted.sha256;
+        if whole || embedded_job(&bytes).as_deref() == Some(wanted.job) {
+            return Ok(Found::Ours);
+        }
+        let torso = is_torso(&path, &temporary, wanted.bytes)
+            .map_err(|error| failure("read", &path, &error))?;
+        Ok(if torso { Found::Absent } else { Found::Taken })
     }
 
-    pub(crate) fn place(&self, path: &str, job: &str, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn place(&self, path: &str, wanted: &Wanted<'_>) -> Result<(), Failure> {
         if path.split('/').any(|name| name.len() > 200) {
-            return Err(
-                Code::NameUnusable.failure(format!("`{path}` has a name of more than 200 bytes"))
-            );
+            let what = format!("`{path}` has a name of more than 200 bytes");
+            return Err(Code::NameUnusable.failure(what));
         }
         self.probe()?;
-        let temporary = self.root.join(temporary(path, job));
+        let temporary = self.root.join(temporary(path, wanted.job));
         let target = self.root.join(path);
         let folder = target.parent().unwrap_or(&self.root);
+        let torso = is_torso(&target, &temporary, wanted.bytes).unwrap_or(false);
         let outcome = fs::create_dir_all(folder)
-            .and_then(|()| write(&temporary, bytes))
-            .and_then(|()| rename(&temporary, &target));
+            .and_then(|()| write(&temporary, wanted.bytes))
+            .and_then(|()| match torso {
+                true => fs::rename(&temporary, &target),
+                false => give_name(&temporary, &target, wanted.bytes),
+            });
         if outcome.is_err() {
             // The first error is the one to tell.
             let _ = fs::remove_file(&temporary);
         }
         outcome.map_err(|error| failure("create", &target, &error))?;
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| failure("flush", folder, &error))
+        self.flush(folder)
+    }
+
+    /// Makes the names durable: of the file, and of the folders that were made for it.
+    fn flush(&self, folder: &Path) -> Result<(), Failure> {
+        for folder in folder
+            .ancestors()
+            .take_while(|folder| folder.starts_with(&self.root))
+        {
+            let synced = File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(|error| failure("flush", folder, &error))?;
+        }
+        Ok(())
     }
 
     pub(crate) fn remove(&self, path: &str) -> Result<(), Failure> {
@@ -131,26 +150,49 @@ fn read(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The name is the job's own: what stands there is a torso of an earlier attempt.
+/// The name is the job's own: what stands there is a torso of an earlier attempt, or a link that
+/// somebody has planted, and is never followed.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)?;
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::create_new(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-/// Renames without replacing; where the file system can't, links and unlinks.
-fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS) => {
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
-        done => Ok(done?),
+/// Gives the file its final name, where nothing may stand: renames without replacing, or links; on
+/// file systems that know neither, creates the final file exclusively.
+fn give_name(from: &Path, to: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let renamed = renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE);
+    if !matches!(renamed, Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP)) {
+        return Ok(renamed?);
     }
+    match fs::hard_link(from, to).map_err(|error| (Errno::from_io_error(&error), error)) {
+        Ok(()) => fs::remove_file(from),
+        Err((Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS), _)) => {
+            create_exclusively(from, to, bytes)
+        }
+        Err((_, error)) => Err(error),
+    }
+}
+
+fn create_exclusively(from: &Path, to: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = File::create_new(to)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::remove_file(from)
+}
+
+/// Whether a killed [`create_exclusively`] has left this: the beginning of our bytes under the final
+/// name, and the job's temporary file, whole, beside it. That one is replaced; nothing else ever is.
+fn is_torso(path: &Path, temporary: &Path, bytes: &[u8]) -> std::io::Result<bool> {
+    let regular = fs::symlink_metadata(path).is_ok_and(|facts| facts.is_file());
+    if !regular || read(temporary)?.as_deref() != Some(bytes) {
+        return Ok(false);
+    }
+    Ok(read(path)?.is_some_and(|found| found.len() < bytes.len() && bytes.starts_with(&found)))
 }
 
 fn failure(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
@@ -177,27 +219,41 @@ mod tests {
         (dir, directory)
     }
 
+    fn wanted<'a>(job: &'a str, bytes: &'a [u8]) -> Wanted<'a> {
+        Wanted {
+            job,
+            bytes,
+            sha256: "unknown",
+        }
+    }
+
     #[test]
     fn a_notebook_is_created_whole_and_recognised_again() {
         let (dir, directory) = room();
         let bytes = br#"{"metadata": {"nbcourier": {"job": "j1"}}}"#;
         assert_eq!(
-            directory.look("a/b/n.ipynb", "j1", "x").expect("looked"),
+            directory
+                .look("a/b/n.ipynb", &wanted("j1", b"x"))
+                .expect("looked"),
             Found::Absent
         );
         directory
-            .place("a/b/n.ipynb", "j1", bytes)
+            .place("a/b/n.ipynb", &wanted("j1", bytes))
             .expect("created");
         assert_eq!(
             fs::read(dir.path().join("a/b/n.ipynb")).expect("read"),
             bytes
         );
         assert_eq!(
-            directory.look("a/b/n.ipynb", "j1", "x").expect("looked"),
+            directory
+                .look("a/b/n.ipynb", &wanted("j1", b"x"))
+                .expect("looked"),
             Found::Ours
         );
         assert_eq!(
-            directory.look("a/b/n.ipynb", "j2", "x").expect("looked"),
+            directory
+                .look("a/b/n.ipynb", &wanted("j2", b"x"))
+                .expect("looked"),
             Found::Taken
         );
         assert_eq!(directory.list("a/b").expect("listed"), ["n.ipynb"]);
@@ -213,10 +269,12 @@ mod tests {
         fs::write(dir.path().join("n.ipynb"), "a person's").expect("write");
         std::os::unix::fs::symlink("/nowhere", dir.path().join("link.ipynb")).expect("link");
         for name in ["n.ipynb", "link.ipynb"] {
-            let refused = directory.place(name, "j1", b"ours").expect_err("refused");
+            let refused = directory
+                .place(name, &wanted("j1", b"ours"))
+                .expect_err("refused");
             assert_eq!(refused.code, Code::NameTaken);
             assert_eq!(
-                directory.look(name, "j1", "x").expect("looked"),
+                directory.look(name, &wanted("j1", b"x")).expect("looked"),
                 Found::Taken
             );
         }
@@ -228,11 +286,58 @@ mod tests {
     }
 
     #[test]
+    fn a_planted_link_is_not_followed_and_a_torso_of_ours_is_completed() {
+        let (dir, directory) = room();
+        fs::write(dir.path().join("precious"), "a person's").expect("write");
+        let part = dir.path().join(temporary("n.ipynb", "j1"));
+        std::os::unix::fs::symlink(dir.path().join("precious"), &part).expect("link");
+        directory
+            .place("n.ipynb", &wanted("j1", b"ours"))
+            .expect("created");
+        assert_eq!(
+            fs::read(dir.path().join("precious")).expect("read"),
+            b"a person's"
+        );
+
+        for (torso, found) in [("ou", Found::Absent), ("their", Found::Taken)] {
+            fs::write(dir.path().join("m.ipynb"), torso).expect("write");
+            assert_eq!(
+                directory
+                    .look("m.ipynb", &wanted("j1", b"ours"))
+                    .expect("looked"),
+                Found::Taken
+            );
+            fs::write(&part, "ours").expect("write");
+            assert_eq!(
+                directory
+                    .look("m.ipynb", &wanted("j1", b"ours"))
+                    .expect("looked"),
+                found
+            );
+            let placed = directory.place("m.ipynb", &wanted("j1", b"ours"));
+            assert_eq!(placed.is_ok(), found == Found::Absent);
+            let stands = fs::read(dir.path().join("m.ipynb")).expect("read");
+            assert_eq!(
+                stands,
+                if placed.is_ok() {
+                    b"ours".as_slice()
+                } else {
+                    b"their"
+                }
+            );
+        }
+        fs::write(&part, "ours").expect("write");
+        assert!(create_exclusively(&part, &dir.path().join("m.ipynb"), b"ours").is_err());
+        create_exclusively(&part, &dir.path().join("o.ipynb"), b"ours").expect("created");
+        assert!(!part.exists());
+    }
+
+    #[test]
     fn a_missing_root_is_not_made() {
         let (dir, _) = room();
         let directory = Directory::new(&dir.path().join("share"), None);
         let refused = directory
-            .place("n.ipynb", "j1", b"ours")
+            .place("n.ipynb", &wanted("j1", b"ours"))
             .expect_err("refused");
         assert_eq!(refused.code, Code::NotWritable);
         assert!(!dir.path().join("share").exists());

@@ -8,7 +8,7 @@ use super::{Context, Stop, exit};
 use crate::config::Config;
 use crate::config::checked::{self, Notebook, Watch};
 use crate::deliver::read_template;
-use crate::destination::{Accepted, Destination, Report};
+use crate::destination::{Accepted, Destination, Report, Wanted};
 use crate::failure::{Class, Code, Failure};
 use crate::ledger::Ledger;
 use crate::run::encode_name;
@@ -343,8 +343,16 @@ async fn deliver_test(
         b"{\"cells\": [], \"metadata\": {}, \"nbformat\": 4, \"nbformat_minor\": 5}\n";
     let place = destination.open(user, memory).await?;
     let path = format!("nbcourier-check-{id}.ipynb");
+    let sha256 = crate::notebook::sha256(NOTEBOOK);
     place
-        .place(&path, id, NOTEBOOK, &crate::notebook::sha256(NOTEBOOK))
+        .place(
+            &path,
+            &Wanted {
+                job: id,
+                bytes: NOTEBOOK,
+                sha256: &sha256,
+            },
+        )
         .await?;
     place.remove(&path).await?;
     Ok(if place.user().is_empty() {

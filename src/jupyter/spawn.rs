@@ -28,6 +28,10 @@ const FAILURES_AN_HOUR: usize = 5;
 /// How long a ready server may stay without a route before it is reported.
 const ROUTE: Duration = Duration::from_secs(10);
 
+/// How long a progress without news is followed before the model is asked again: a proxy may hold
+/// the stream back.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// What is known of one user's server.
 #[derive(Default)]
 pub(super) struct Gate {
@@ -122,16 +126,25 @@ impl Jupyter {
         failures: &Failures,
     ) -> Result<Url, Failure> {
         let deadline = Instant::now() + hub.spawn_timeout;
+        let patience = Instant::now() + ROUTE;
         let mut asked = false;
         while Instant::now() < deadline {
             match self.server(hub, token, user).await? {
-                Server::Ready(path) => return self.reached(&path).await,
+                Server::Ready(path) => match self.reached(&path).await {
+                    Ok(url) => return Ok(url),
+                    Err(failure) if failure.code != Code::NoRoute => return Err(failure),
+                    // It may have crashed unnoticed: asked for a start, the hub looks.
+                    Err(_) if hub.spawn && !asked => {
+                        asked = self.post_start(hub, token, user).await?
+                    }
+                    Err(failure) if Instant::now() > patience => return Err(failure),
+                    Err(_) => {}
+                },
                 Server::Starting => self.follow(hub, token, user, deadline).await,
                 Server::Stopping => {}
                 Server::Stopped if !hub.spawn => {
-                    return Err(Code::ServerNotRunning.failure(format!(
-                        "{user}'s server is not running and `spawn` is false"
-                    )));
+                    let what = format!("{user}'s server is not running and `spawn` is false");
+                    return Err(Code::ServerNotRunning.failure(what));
                 }
                 Server::Stopped if asked => return Err(self.failed(hub, token, user).await),
                 Server::Stopped => {
@@ -159,12 +172,8 @@ impl Jupyter {
         if let Some(options) = &hub.spawn_options {
             request = request.json(options);
         }
-        let reply = match self.client.send(request, false).await {
-            Ok(reply) => reply,
-            // The hub may have begun all the same; the model tells.
-            Err(failure) if failure.code == Code::HubUnreachable => return Err(failure),
-            Err(failure) => return Err(failure),
-        };
+        // A lost answer is no harm: at the next attempt the model tells.
+        let reply = self.client.send(request, false).await?;
         if matches!(reply.status, 201 | 202)
             || (reply.status == 400 && reply.words().contains("already running"))
         {
@@ -217,7 +226,7 @@ impl Jupyter {
             return None;
         }
         let mut events = answer.bytes_stream().eventsource();
-        while let Some(Ok(event)) = events.next().await {
+        while let Ok(Some(Ok(event))) = tokio::time::timeout(SILENCE, events.next()).await {
             let event: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
             if event["failed"] == true {
                 let message = event["message"].as_str().unwrap_or_default();
@@ -236,27 +245,20 @@ impl Jupyter {
         None
     }
 
-    /// The server's URL, once it answers there: after a restart of the proxy the model says ready
-    /// while no route leads to the server.
+    /// The server's URL if it answers there: after a restart of the proxy, or a crash, the model
+    /// says ready while nothing answers.
     async fn reached(&self, path: &str) -> Result<Url, Failure> {
         let server = self.url(path)?;
-        let patience = Instant::now() + ROUTE;
-        loop {
-            match self.server_version(&server).await {
-                Ok(_) => return Ok(server),
-                Err(failure) if Instant::now() >= patience => {
-                    let what = format!(
-                        "the hub says that the server is ready, but {}",
-                        failure.what
-                    );
-                    return Err(if failure.code == Code::ServerStopped {
-                        Code::NoRoute.failure(what)
-                    } else {
-                        failure
-                    });
-                }
-                Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+        match self.server_version(&server).await {
+            Ok(_) => Ok(server),
+            Err(failure) if failure.code == Code::ServerStopped => {
+                let what = format!(
+                    "the hub says that the server is ready, but {}",
+                    failure.what
+                );
+                Err(Code::NoRoute.failure(what))
             }
+            Err(failure) => Err(failure),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use tokio::task::block_in_place;
+
 use crate::config::checked::{self, Kind};
 use crate::failure::Failure;
 use crate::jupyter::{Jupyter, JupyterPlace};
@@ -93,7 +95,7 @@ impl Destination {
     ) -> Result<Report, Failure> {
         match self {
             Self::Jupyter(jupyter) => jupyter.probe(user, memory).await,
-            Self::Directory(directory) => directory.probe(),
+            Self::Directory(directory) => block_in_place(|| directory.probe()),
         }
     }
 
@@ -129,7 +131,7 @@ impl Place<'_> {
     pub async fn look(&self, path: &str, wanted: &Wanted<'_>) -> Result<Found, Failure> {
         match self {
             Self::Jupyter(place) => place.look(path, wanted).await,
-            Self::Directory(directory) => directory.look(path, wanted),
+            Self::Directory(directory) => block_in_place(|| directory.look(path, wanted)),
         }
     }
 
@@ -140,7 +142,7 @@ impl Place<'_> {
     pub async fn place(&self, path: &str, wanted: &Wanted<'_>) -> Result<(), Failure> {
         match self {
             Self::Jupyter(place) => place.place(path, wanted).await,
-            Self::Directory(directory) => directory.place(path, wanted),
+            Self::Directory(directory) => block_in_place(|| directory.place(path, wanted)),
         }
     }
 
@@ -159,7 +161,7 @@ impl Place<'_> {
     pub async fn remove(&self, path: &str) -> Result<(), Failure> {
         match self {
             Self::Jupyter(place) => place.remove(path).await,
-            Self::Directory(directory) => directory.remove(path),
+            Self::Directory(directory) => block_in_place(|| directory.remove(path)),
         }
     }
 
@@ -170,7 +172,7 @@ impl Place<'_> {
     pub async fn leftovers(&self, directory: &str) -> Result<Vec<String>, Failure> {
         let names = match self {
             Self::Jupyter(place) => place.list(directory).await?,
-            Self::Directory(root) => root.list(directory)?,
+            Self::Directory(root) => block_in_place(|| root.list(directory))?,
         };
         Ok(names.iter().filter_map(|name| owner(name)).collect())
     }

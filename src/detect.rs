@@ -4,6 +4,7 @@
 //! written into a watched directory.
 
 mod hints;
+mod listing;
 mod look;
 mod readers;
 pub mod readiness;

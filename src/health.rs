@@ -43,6 +43,12 @@ impl Health {
         }
     }
 
+    /// Whether there is a notice under this key.
+    #[must_use]
+    pub fn is_up(&self, key: &str) -> bool {
+        self.board().contains_key(key)
+    }
+
     /// All present notices.
     #[must_use]
     pub fn notices(&self) -> Vec<Notice> {

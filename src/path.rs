@@ -206,7 +206,12 @@ fn failure(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
         Some(Errno::NOENT) => Code::DirectoryVanished,
         _ => Code::HubError,
     };
-    code.failure(format!("can't {verb} {}: {error}", path.display()))
+    let failure = code.failure(format!("can't {verb} {}: {error}", path.display()));
+    match Errno::from_io_error(error) {
+        // Under the shipped unit everything is read-only that is not named.
+        Some(Errno::ROFS) => failure.advise("name the directory in `ReadWritePaths=` in a drop-in of the unit, or have it mounted writable"),
+        _ => failure,
+    }
 }
 
 #[cfg(test)]

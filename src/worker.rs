@@ -54,7 +54,11 @@ pub async fn run(desk: Arc<Desk>, ready: Arc<Notify>, mut stop: watch::Receiver<
             worker.ended(end.ok());
         }
     }
-    worker.tasks.join_all().await;
+    // A probe may wait longer for its answer; it leaves nothing behind.
+    let ended = tokio::time::timeout(GRACE + Duration::from_secs(2), worker.tasks.join_all());
+    if ended.await.is_err() {
+        tracing::warn!("ended with deliveries on their way; the next start takes them up");
+    }
 }
 
 struct Worker {
@@ -167,6 +171,8 @@ async fn record(desk: &Desk, job: &Claimed, outcome: Outcome) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     if recovered {
+        desk.health
+            .clear(&probe::trouble_of(&job.order.destination));
         desk.recovered(&job.order.destination).await;
     } else if matches!(next, Next::Wait { excused: true, .. }) {
         desk.troubled(&job.order.destination);

@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 /// More than these help nobody.
 pub(super) const MOST: usize = 100;
 
-/// One mistake. It never holds a secret: see [`super::mask`].
+/// One mistake. It never holds a secret: see `mask.rs`.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Mistake {
     /// The file, as it was named.

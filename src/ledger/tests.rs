@@ -162,7 +162,7 @@ async fn a_job_of_a_hold_that_succeeds_releases_the_others() {
         .expect("recorded");
     let hold = ledger.holds().await.expect("holds")[0].id;
     let job = ledger
-        .claim_held(hold)
+        .claim_held(hold, now())
         .await
         .expect("claim")
         .expect("a held job");

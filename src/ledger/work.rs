@@ -161,11 +161,13 @@ impl Ledger {
     ///
     /// # Errors
     /// When the ledger can't be written.
-    pub async fn claim_held(&self, hold: i64) -> Result<Option<Claimed>, LedgerError> {
-        let sql = "UPDATE jobs SET state = 'delivering', attempts = attempts + 1 WHERE id = ( \
+    pub async fn claim_held(&self, hold: i64, now: i64) -> Result<Option<Claimed>, LedgerError> {
+        let sql = "UPDATE jobs SET state = 'delivering', attempts = attempts + 1, \
+              excused_ms = excused_ms + ? - held_at WHERE id = ( \
               SELECT id FROM jobs WHERE state = 'held' AND hold = ? ORDER BY id LIMIT 1) RETURNING id";
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
         let id: Option<i64> = sqlx::query_scalar(sql)
+            .bind(now)
             .bind(hold)
             .fetch_optional(&mut *transaction)
             .await?;

@@ -35,8 +35,9 @@ impl Probes {
         for table in &desk.config.destinations {
             let version = table.token().and_then(SecretRef::version);
             let known = self.surveyed.get(&table.name);
-            let hourly = desk.config.paces.probe * 60;
-            if known.is_some_and(|(at, seen)| at.elapsed() < hourly && *seen == version) {
+            let well = !desk.health.is_up(&trouble_of(&table.name));
+            let pause = desk.config.paces.probe * if well { 60 } else { 1 };
+            if known.is_some_and(|(at, seen)| at.elapsed() < pause && *seen == version) {
                 continue;
             }
             self.surveyed
@@ -82,19 +83,36 @@ fn version(desk: &Desk, hold: &Hold) -> Version {
     }
 }
 
+/// The key of a destination's trouble on the board.
+pub(super) fn trouble_of(destination: &str) -> String {
+    format!("destination {destination}")
+}
+
 async fn survey(desk: &Desk, name: &str) {
-    let key = format!("destination {name}");
+    let warning = format!("warning {name}");
     match desk.probe(name, None).await {
-        Ok(report) if report.warnings.is_empty() => desk.health.clear(&key),
         Ok(report) => {
-            let what = format!("[destination.{name}]: {}", report.warnings.join("; "));
-            desk.health
-                .raise(&key, "destination-warning", what, "see `nbcourier check`");
+            desk.health.clear(&trouble_of(name));
+            if report.warnings.is_empty() {
+                desk.health.clear(&warning);
+            } else {
+                let what = format!("[destination.{name}]: {}", report.warnings.join("; "));
+                desk.health.raise(
+                    &warning,
+                    "destination-warning",
+                    what,
+                    "see `nbcourier check`",
+                );
+            }
         }
         Err(failure) => {
             let what = format!("[destination.{name}]: {}", failure.what);
-            desk.health
-                .raise(&key, failure.code.as_str(), what, failure.advice());
+            desk.health.raise(
+                &trouble_of(name),
+                failure.code.as_str(),
+                what,
+                failure.advice(),
+            );
         }
     }
 }
@@ -113,7 +131,7 @@ async fn start(desk: &Arc<Desk>, worker: &mut Worker, hold: Hold) -> Result<(), 
     match probe {
         Probe::Restart if !first_since_start => {}
         Probe::Restart | Probe::Try => {
-            if let Some(job) = desk.ledger.claim_held(hold.id).await? {
+            if let Some(job) = desk.ledger.claim_held(hold.id, now()).await? {
                 worker.start(desk, job);
             }
         }
@@ -137,7 +155,7 @@ async fn ask(desk: &Desk, hold: &Hold, probe: Probe) {
         (_, _, Some(destination)) => {
             let well = desk.probe(destination, hold.user.as_deref()).await.is_ok();
             if well {
-                desk.health.clear(&format!("destination {destination}"));
+                desk.health.clear(&trouble_of(destination));
             }
             well
         }

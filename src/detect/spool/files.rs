@@ -1,6 +1,6 @@
 //! The spool directory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -27,6 +27,7 @@ pub(in super::super) async fn run(context: Context) {
         context,
         root,
         seen: HashMap::new(),
+        told: HashSet::new(),
         replayed: false,
     };
     tokio::select! {
@@ -41,6 +42,8 @@ struct Spool {
     root: PathBuf,
     /// How each file looked, since when, and when it was first seen.
     seen: HashMap<PathBuf, (Look, Instant, Instant)>,
+    /// Files with a notice on the board.
+    told: HashSet<PathBuf>,
     replayed: bool,
 }
 
@@ -90,6 +93,9 @@ impl Spool {
         }
         let files = list(&self.root).map_err(|error| self.trouble(&error))?;
         self.seen.retain(|path, _| files.contains(path));
+        for gone in self.told.extract_if(|path| !files.contains(path)) {
+            self.context.health.clear(&notice(&gone));
+        }
         for file in files {
             if let Some(claimed) = self.claim(&file)? {
                 self.take(&claimed).await?;
@@ -134,13 +140,12 @@ impl Spool {
     /// Claims a file that is whole: unchanged for a while, and parsable or too old to be in the
     /// writing still. `cp` and slow writers are thus safe, and a rename is only quicker.
     fn claim(&mut self, file: &Path) -> Result<Option<PathBuf>, Trouble> {
-        let key = format!("spool {}", file.display());
         let facts = match fs::symlink_metadata(file) {
             Ok(facts) => facts,
             Err(_) => return Ok(None),
         };
         if let Some((what, advice)) = unfit(file, &facts) {
-            self.context.health.raise(&key, "spool-file", what, advice);
+            self.tell(file, what, advice);
             return Ok(None);
         }
         let look = (facts.len(), facts.mtime(), facts.mtime_nsec(), facts.ino());
@@ -157,16 +162,13 @@ impl Spool {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) => {
                 let what = format!("the trigger file {} can't be read: {error}", file.display());
-                self.context.health.raise(
-                    &key,
-                    "spool-file",
-                    what,
-                    format!("type: chmod g+r {}", file.display()),
-                );
+                self.tell(file, what, format!("type: chmod g+r {}", file.display()));
                 return Ok(None);
             }
         };
-        self.context.health.clear(&key);
+        if self.told.remove(file) {
+            self.context.health.clear(&notice(file));
+        }
         let young = now.duration_since(*first) < paces.spool_patience;
         if young && parse(&text, extension(file)).is_err_and(|error| error.code.starts_with("no-"))
         {
@@ -185,6 +187,13 @@ impl Spool {
         Ok(Some(claimed))
     }
 
+    fn tell(&mut self, file: &Path, what: String, advice: String) {
+        self.context
+            .health
+            .raise(&notice(file), "spool-file", what, advice);
+        self.told.insert(file.to_owned());
+    }
+
     /// Records what a claimed file says, then puts it away.
     async fn take(&self, file: &Path) -> Result<(), Trouble> {
         let bytes = fs::read(file).map_err(|error| self.trouble(&error))?;
@@ -194,7 +203,7 @@ impl Spool {
                 let name = file.file_name().unwrap_or_default();
                 let content =
                     [std::os::unix::ffi::OsStrExt::as_bytes(name), b"\0", &bytes].concat();
-                format!("sha256 {}", hash(&content))
+                format!("sha256 {}", crate::notebook::sha256(&content))
             }
         };
         let text = String::from_utf8(bytes.clone())
@@ -270,6 +279,11 @@ impl Spool {
     }
 }
 
+/// The key of a file's notice on the board.
+fn notice(file: &Path) -> String {
+    format!("spool {}", file.display())
+}
+
 fn make(path: &Path) -> std::io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -314,8 +328,4 @@ fn unfit(file: &Path, facts: &fs::Metadata) -> Option<(String, String)> {
         format!("{shown} in the spool is {kind} and is not taken"),
         format!("drop a small regular file; remove {shown}"),
     ))
-}
-
-fn hash(content: &[u8]) -> String {
-    crate::notebook::sha256(content)
 }

@@ -72,12 +72,12 @@ impl Worker {
     async fn claim_due(&mut self, desk: &Arc<Desk>) -> Duration {
         match self.try_claim_due(desk).await {
             Ok(pause) => {
-                desk.health.clear("ledger");
+                desk.health.clear("ledger worker");
                 pause
             }
             Err(error) => {
                 desk.health.raise(
-                    "ledger",
+                    "ledger worker",
                     "ledger-unwritable",
                     error.to_string(),
                     LEDGER_ADVICE,
@@ -163,7 +163,7 @@ async fn record(desk: &Desk, job: &Claimed, outcome: Outcome) {
     let end = finished(desk, outcome, next);
     while let Err(error) = desk.ledger.finish(job, &end, now()).await {
         desk.health.raise(
-            "ledger",
+            "ledger worker",
             "ledger-unwritable",
             error.to_string(),
             LEDGER_ADVICE,

@@ -104,6 +104,7 @@ fn resolve(config: &Config, request: &Request, key: Option<String>) -> Result<Re
         seen_at,
         ready_at: seen_at,
         parameters,
+        asked: true,
         request: key,
     })
 }

@@ -69,13 +69,12 @@ impl Room {
 
     async fn work(&mut self, listed: oneshot::Sender<()>) {
         let mut listed = Some(listed);
-        while let Err(error) = self.remember().await {
-            self.ledger_trouble(&error).await;
-        }
+        self.remember_all().await;
         loop {
             self.arm();
-            if let Err(error) = self.list().await {
-                self.ledger_trouble(&error).await;
+            match self.list().await {
+                Ok(()) => self.context.health.clear(&self.ledger_key()),
+                Err(error) => self.ledger_trouble(&error).await,
             }
             if let Some(listed) = listed.take() {
                 // Nobody waits if the daemon stops already.
@@ -85,13 +84,22 @@ impl Room {
             while Instant::now() < next_listing && !self.hints.lost() {
                 if let Err(error) = self.look_at_due().await {
                     self.ledger_trouble(&error).await;
+                    self.remember_all().await;
                 }
                 self.wait(next_listing).await;
             }
         }
     }
 
-    /// What the ledger knows, at start.
+    /// What the ledger knows, at start and after trouble: what could not be recorded is thus
+    /// looked at again, however long the ledger takes.
+    async fn remember_all(&mut self) {
+        while let Err(error) = self.remember().await {
+            self.ledger_trouble(&error).await;
+        }
+    }
+
+    /// One try of [`Room::remember_all`].
     async fn remember(&mut self) -> Result<(), LedgerError> {
         self.known = self.context.ledger.known(&self.watch.name).await?;
         for run in self.context.ledger.acquiring(&self.watch.name).await? {
@@ -103,11 +111,17 @@ impl Room {
         Ok(())
     }
 
+    /// The key of this room's trouble with the ledger.
+    fn ledger_key(&self) -> String {
+        format!("ledger {}", self.watch.name)
+    }
+
     async fn ledger_trouble(&self, error: &LedgerError) {
         let advice = "free space on the disk of the state directory, or restore its permissions; nothing is lost";
+        let key = self.ledger_key();
         self.context
             .health
-            .raise("ledger", "ledger-unwritable", error.to_string(), advice);
+            .raise(&key, "ledger-unwritable", error.to_string(), advice);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
@@ -148,7 +162,7 @@ impl Room {
         let (watch, known) = (self.watch.clone(), std::mem::take(&mut self.known));
         let listing = tokio::task::spawn_blocking(move || (new_runs(&watch, &known), known)).await;
         let Ok((found, known)) = listing else {
-            return Ok(());
+            return self.remember().await;
         };
         self.known = known;
         let key = format!("watch {}", self.watch.name);
@@ -293,6 +307,7 @@ impl Room {
         }
         self.context.ledger.ready(&ready).await?;
         self.context.ready.notify_one();
+        self.context.health.clear(&self.ledger_key());
         for name in complete {
             tracing::info!(watch = self.watch.name, run = name, "complete");
             if let Some(pending) = self.pending.remove(&name) {
@@ -316,6 +331,7 @@ impl Room {
                 &Only::default(),
             ),
             parameters,
+            asked: false,
             request: None,
         }
     }

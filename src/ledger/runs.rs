@@ -47,6 +47,9 @@ pub struct ReadyRun {
     pub parameters: Parameters,
     /// What is to be delivered; empty leaves the run ignored, `no-notebook`.
     pub jobs: Vec<PlannedJob>,
+    /// Whether a person or a trigger file asked for it: then it is delivered even if it was to be
+    /// ignored.
+    pub asked: bool,
     /// The request it came with.
     pub request: Option<String>,
 }
@@ -119,9 +122,9 @@ impl Ledger {
     pub async fn ready(&self, runs: &[ReadyRun]) -> Result<(), LedgerError> {
         let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
         for run in runs {
-            let id = upsert_ready(&mut transaction, run).await?;
+            let (id, delivers) = upsert_ready(&mut transaction, run).await?;
             let mut fresh = false;
-            for job in &run.jobs {
+            for job in run.jobs.iter().filter(|_| delivers) {
                 fresh |= insert_job(&mut transaction, id, job, run.ready_at).await?;
             }
             if fresh {
@@ -240,8 +243,12 @@ async fn insert_seen(db: &mut SqliteConnection, runs: &[SeenRun]) -> Result<(), 
     Ok(())
 }
 
-/// A run that is ready already keeps its parameters; one without jobs is ignored.
-async fn upsert_ready(db: &mut SqliteConnection, run: &ReadyRun) -> Result<i64, LedgerError> {
+/// The run's number, and whether it is to be delivered. One that is ready already keeps its
+/// parameters; one without jobs is ignored, and so stays one that was skipped.
+async fn upsert_ready(
+    db: &mut SqliteConnection,
+    run: &ReadyRun,
+) -> Result<(i64, bool), LedgerError> {
     let (state, reason) = match run.jobs.is_empty() {
         true => (RunState::Ignored, Some("no-notebook")),
         false => (RunState::Ready, None),
@@ -250,7 +257,7 @@ async fn upsert_ready(db: &mut SqliteConnection, run: &ReadyRun) -> Result<i64, 
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
                ON CONFLICT (watch, name, incarnation) DO UPDATE SET \
                    ready_at = ?5, state = ?6, reason = ?7, parameters = ?8 \
-               WHERE state <> 'ready'";
+               WHERE state = 'acquiring' OR (?9 AND state = 'ignored')";
     let parameters = serde_json::Value::Object(run.parameters.clone()).to_string();
     let changed = sqlx::query(sql)
         .bind(&run.watch)
@@ -261,11 +268,13 @@ async fn upsert_ready(db: &mut SqliteConnection, run: &ReadyRun) -> Result<i64, 
         .bind(state.as_str())
         .bind(reason)
         .bind(parameters)
+        .bind(run.asked)
         .execute(&mut *db)
         .await?
         .rows_affected();
-    let sql = "SELECT id FROM runs WHERE watch = ? AND name = ? ORDER BY incarnation DESC";
-    let id: i64 = sqlx::query_scalar(sql)
+    let sql = "SELECT id, state = 'ready' FROM runs WHERE watch = ? AND name = ? \
+               ORDER BY incarnation DESC";
+    let (id, delivers): (i64, bool) = sqlx::query_as(sql)
         .bind(&run.watch)
         .bind(&run.name)
         .fetch_one(&mut *db)
@@ -273,7 +282,7 @@ async fn upsert_ready(db: &mut SqliteConnection, run: &ReadyRun) -> Result<i64, 
     if changed > 0 {
         super::read::event(db, (Some(id), None), "run-ready", reason, None).await?;
     }
-    Ok(id)
+    Ok((id, delivers))
 }
 
 /// Whether the job is new.

@@ -28,6 +28,7 @@ fn run(name: &str, users: &[&str]) -> ReadyRun {
         ready_at: 2,
         parameters: Parameters::from_iter([("run".into(), name.trim_start_matches("run_").into())]),
         jobs: users.iter().map(job).collect(),
+        asked: false,
         request: None,
     }
 }
@@ -105,6 +106,12 @@ async fn a_seen_run_becomes_ready_and_an_existing_one_stays_ignored_until_it_is_
         .ready(&[run("a", &["alice"]), run("b", &["alice"])])
         .await
         .expect("recorded");
+    assert_eq!(states(&room.ledger).await.len(), 1);
+    let asked = ReadyRun {
+        asked: true,
+        ..run("b", &["alice"])
+    };
+    room.ledger.ready(&[asked]).await.expect("recorded");
     assert!(room.ledger.acquiring("h4").await.expect("read").is_empty());
     assert_eq!(states(&room.ledger).await.len(), 2);
 }

@@ -304,3 +304,21 @@ fn render_shows_what_would_be_delivered() {
         "an existing file is not overwritten"
     );
 }
+
+#[test]
+fn a_run_that_is_skipped_while_it_is_acquired_stays_skipped() {
+    let mut room = Room::new(DIRECTORY);
+    room.start();
+    fs::create_dir(room.path("data/run_000001")).expect("a run in progress");
+    wait_until(20, "it is known", || room.runs().len() == 1);
+    assert_eq!(room.run(&["skip", "run_000001"]).code, 0);
+    room.make_run(1);
+    room.make_run(2);
+    room.await_delivered(1, 20);
+    let skipped = room.run(&["show", "run_000001", "--json"]).json();
+    assert_eq!(
+        (&skipped["state"], &skipped["reason"]),
+        (&"ignored".into(), &"skipped".into())
+    );
+    assert_eq!(skipped["jobs"], serde_json::json!([]));
+}

@@ -7,6 +7,7 @@
 mod support;
 
 mod delivery;
+mod disk;
 mod faults;
 mod hub;
 mod proxy;

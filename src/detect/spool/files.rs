@@ -65,14 +65,17 @@ impl Spool {
     async fn work(&mut self) {
         loop {
             match self.round().await {
-                Ok(()) => self.context.health.clear("spool"),
+                Ok(()) => {
+                    self.context.health.clear("spool");
+                    self.context.health.clear("ledger spool");
+                }
                 Err(Trouble::Spool(code, what, advice)) => {
                     self.context.health.raise("spool", code, what, advice)
                 }
                 Err(Trouble::Ledger(error)) => {
                     let advice = "free space on the disk of the state directory, or restore its permissions; the trigger files wait";
                     self.context.health.raise(
-                        "ledger",
+                        "ledger spool",
                         "ledger-unwritable",
                         error.to_string(),
                         advice,

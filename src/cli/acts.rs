@@ -41,7 +41,7 @@ pub(super) struct SubmitArguments {
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
     /// A parameter, typed as papermill does
-    #[arg(short, long = "parameter", num_args = 2, value_names = ["NAME", "VALUE"], action = clap::ArgAction::Append)]
+    #[arg(short, long = "parameter", num_args = 2, value_names = ["NAME", "VALUE"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
     parameters: Vec<String>,
     /// Wait until all are delivered or need a person
     #[arg(long)]
@@ -115,7 +115,10 @@ pub(super) async fn submit(context: &Context, arguments: &SubmitArguments) -> Re
     let config = context.load()?;
     let parameters = render::parameters(&arguments.parameters);
     let mut names = Vec::new();
-    for path in &arguments.paths {
+    for (done, path) in arguments.paths.iter().enumerate() {
+        context
+            .output
+            .progress("submitted", done, arguments.paths.len());
         let path = std::path::absolute(path)?;
         let request = json!({ "path": path, "parameters": parameters });
         let run = socket::ask(&config, "/submit", Some(&request)).await?;

@@ -283,22 +283,22 @@ async fn destination(
 }
 
 fn reported(name: &str, report: &Report) -> Vec<Check> {
-    let until = report
-        .token_expires_at
-        .as_ref()
-        .map(|at| format!(", token expires {at}"))
-        .unwrap_or_default();
-    let what = format!(
-        "{}, {}{}, {}{until}",
-        report.version,
-        if report.user.is_empty() { "" } else { "user " },
-        report.user,
-        report.server
-    );
-    let warn = |warning: &String| Check::trouble(name, State::Warning, warning.as_str(), "");
-    [Check::ok(name, what)]
+    let mut words = vec![report.version.clone()];
+    if !report.user.is_empty() {
+        words.push(format!("user {}", report.user));
+    }
+    words.push(report.server.clone());
+    if let Some(end) = &report.token_expires_at {
+        words.push(format!("token expires {end}"));
+    }
+    let warn = |warning: &String| {
+        let advice = "give it a token with fewer rights";
+        Check::trouble(name, State::Warning, warning.as_str(), advice)
+    };
+    let warnings = report.warnings.iter().map(warn);
+    [Check::ok(name, words.join(", "))]
         .into_iter()
-        .chain(report.warnings.iter().map(warn))
+        .chain(warnings)
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! Writing to the terminal. A closed pipe is no error: the reader has seen enough.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use anstream::AutoStream;
 use clap::builder::styling::{AnsiColor, Style};
@@ -51,6 +51,20 @@ impl Output {
     pub(super) fn note(&self, line: impl AsRef<str>) {
         let mut stderr = AutoStream::new(std::io::stderr(), self.choice);
         let _ = writeln!(stderr, "{}", line.as_ref());
+    }
+
+    /// How far long work is, on a terminal; wiped when all is done.
+    pub(super) fn progress(&self, word: &str, done: usize, all: usize) {
+        let mut stderr = std::io::stderr();
+        if all > 10 && stderr.is_terminal() {
+            let line = if done + 1 < all {
+                format!("{word} {done} of {all}")
+            } else {
+                String::new()
+            };
+            let _ = write!(stderr, "\r\x1b[K{line}");
+            let _ = stderr.flush();
+        }
     }
 
     /// An error and what to do about it.

@@ -21,10 +21,10 @@ pub(super) struct Arguments {
     #[arg(required = true, num_args = 1..=2, value_names = ["TEMPLATE", "OUT"])]
     files: Vec<PathBuf>,
     /// A parameter, typed as papermill does; text with leading zeros, `_`, blanks, nan, inf stays text
-    #[arg(short, long = "parameter", num_args = 2, value_names = ["NAME", "VALUE"], action = clap::ArgAction::Append)]
+    #[arg(short, long = "parameter", num_args = 2, value_names = ["NAME", "VALUE"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
     parameters: Vec<String>,
     /// A parameter that is text
-    #[arg(short = 'r', long = "raw", num_args = 2, value_names = ["NAME", "RAW"], action = clap::ArgAction::Append)]
+    #[arg(short = 'r', long = "raw", num_args = 2, value_names = ["NAME", "RAW"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
     raw: Vec<String>,
     /// A JSON file of parameters
     #[arg(short, long = "file", value_name = "FILE")]

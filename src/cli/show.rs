@@ -77,12 +77,18 @@ fn print(context: &Context, run: &Value, events: &[Value]) {
         line("job", &text(&job["job"]));
         line(
             "notebook",
-            &format!(
-                "{} for {} at {}",
-                text(&job["notebook"]),
-                text(&job["user"]),
-                text(&job["destination"])
-            ),
+            &match job["user"].as_str() {
+                Some(user) => format!(
+                    "{} for {user} at {}",
+                    text(&job["notebook"]),
+                    text(&job["destination"])
+                ),
+                None => format!(
+                    "{} at {}",
+                    text(&job["notebook"]),
+                    text(&job["destination"])
+                ),
+            },
         );
         line(
             "state",

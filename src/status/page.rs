@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use maud::{DOCTYPE, Markup, html};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::json;
@@ -99,7 +99,7 @@ fn document(runs: &[Value], status: &Value, contact: Option<&str>) -> Markup {
                 meta http-equiv="refresh" content="5";
                 meta name="viewport" content="width=device-width";
                 title { "nbcourier" }
-                style { (include_str!("page.css")) }
+                style { (PreEscaped(include_str!("page.css"))) }
             }
             body {
                 h1 { "nbcourier" }

@@ -43,7 +43,7 @@ fn failing_slow_and_throttled_starts_are_waited_out() {
 }
 
 #[test]
-fn a_hub_that_is_down_for_half_a_minute_and_a_stopped_server_cost_time_only() {
+fn a_hub_that_is_down_for_half_a_minute_and_stopped_or_crashed_servers_cost_time_only() {
     let mut hub = Hub::start();
     let mut room = room_for_alice(&hub.url, &hub.token);
     room.start();
@@ -52,15 +52,18 @@ fn a_hub_that_is_down_for_half_a_minute_and_a_stopped_server_cost_time_only() {
     hub.stop_server("alice");
     room.make_run(2);
     room.await_delivered(2, 60);
+    hub.crash_server("alice");
+    room.make_run(3);
+    room.await_delivered(3, 60);
     hub.stop_server("alice");
     hub.down();
-    room.make_run(3);
+    room.make_run(4);
     room.await_failure("hub-down", 20);
     std::thread::sleep(Duration::from_secs(30));
     assert_eq!(room.count("waiting") + room.count("delivering"), 1);
     hub.up();
-    room.await_delivered(3, 60);
-    assert_eq!(files(&hub.home("alice").join("runs")).len(), 3);
+    room.await_delivered(4, 60);
+    assert_eq!(files(&hub.home("alice").join("runs")).len(), 4);
 }
 
 #[test]

@@ -163,6 +163,29 @@ impl Hub {
         });
     }
 
+    /// The processes of a user's server, with their environments.
+    pub fn servers(&self, user: &str) -> Vec<(i32, String)> {
+        let processes = fs::read_dir("/proc").expect("proc").flatten();
+        let server = |process: fs::DirEntry| {
+            let pid = process.file_name().to_str()?.parse().ok()?;
+            let environment = fs::read(process.path().join("environ")).ok()?;
+            let text = String::from_utf8_lossy(&environment).into_owned();
+            let home = self.home(user);
+            let ours = text.contains(&format!("JUPYTERHUB_USER={user}\0"))
+                && text.contains(home.to_str()?);
+            ours.then_some((pid, text))
+        };
+        processes.filter_map(server).collect()
+    }
+
+    /// Kills a user's server behind the hub's back.
+    pub fn crash_server(&self, user: &str) {
+        for (pid, _) in self.servers(user) {
+            let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+
     /// A token of a user, for so many seconds.
     pub fn user_token(&self, user: &str, seconds: u32) -> String {
         let body = format!("{{\"expires_in\": {seconds}, \"note\": \"test\"}}");

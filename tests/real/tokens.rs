@@ -124,19 +124,13 @@ fn servers_own_token(hub: &Hub) -> String {
     assert!(status == 201 || status == 202, "{status}");
     let mut found = None;
     wait_until(30, "the server's own token", || {
-        found = std::fs::read_dir("/proc")
-            .expect("proc")
-            .flatten()
-            .find_map(|process| {
-                let environment = std::fs::read(process.path().join("environ")).ok()?;
-                let text = String::from_utf8_lossy(&environment).into_owned();
-                let ours = text.contains("JUPYTERHUB_USER=alice\0")
-                    && text.contains(hub.home("alice").to_str()?);
-                let token = text
-                    .split('\0')
-                    .find_map(|entry| entry.strip_prefix("JUPYTERHUB_API_TOKEN="))?;
-                ours.then(|| token.to_owned())
-            });
+        let servers = hub.servers("alice");
+        found = servers.first().and_then(|(_, environment)| {
+            let mut entries = environment.split('\0');
+            entries
+                .find_map(|entry| entry.strip_prefix("JUPYTERHUB_API_TOKEN="))
+                .map(str::to_owned)
+        });
         found.is_some()
     });
     wait_until(30, "the server is ready", || {

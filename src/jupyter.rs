@@ -19,7 +19,7 @@ use url::Url;
 
 use crate::config::checked::{Hub, Kind};
 use crate::config::secret::{Secret, SecretRef};
-use crate::destination::{Accepted, Report};
+use crate::destination::terms::{Accepted, Report};
 use crate::failure::{Code, Failure};
 use crate::http::{Client, Reply};
 use crate::retry::Paces;

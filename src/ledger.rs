@@ -5,6 +5,7 @@
 //! cut. Nothing here talks to a hub or looks at a run directory.
 
 mod acts;
+mod history;
 mod holds;
 mod lock;
 mod read;

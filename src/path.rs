@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::fs::{Access, CWD, RenameFlags, access, renameat_with};
 use rustix::io::Errno;
 
-use crate::destination::{Found, Report, Wanted, embedded_job, temporary};
+use crate::destination::terms::{Found, Report, Wanted, embedded_job, temporary};
 use crate::failure::{Code, Failure};
 
 /// What a path segment of a URL keeps as it is.

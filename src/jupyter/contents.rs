@@ -9,7 +9,7 @@ use super::classify::Call;
 use super::hub::segment;
 use super::{Jupyter, join, lock, text};
 use crate::config::secret::Secret;
-use crate::destination::{Accepted, Found, Wanted, embedded_job, temporary};
+use crate::destination::terms::{Accepted, Found, Wanted, embedded_job, temporary};
 use crate::failure::{Code, Failure};
 use crate::http::Reply;
 use crate::notebook::sha256;

@@ -8,7 +8,7 @@ use super::classify::Call;
 use super::{Jupyter, text};
 use crate::config::checked::Hub;
 use crate::config::secret::Secret;
-use crate::destination::Accepted;
+use crate::destination::terms::Accepted;
 use crate::failure::{Code, Failure};
 
 /// What one path segment keeps as it is.

@@ -8,7 +8,7 @@ use super::scopes::Scopes;
 use super::{Jupyter, text};
 use crate::config::checked::Hub;
 use crate::config::secret::Secret;
-use crate::destination::{Accepted, Report};
+use crate::destination::terms::{Accepted, Report};
 use crate::failure::{Code, Failure};
 
 impl Jupyter {

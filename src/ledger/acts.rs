@@ -2,7 +2,7 @@
 
 use sqlx::SqliteConnection;
 
-use super::{Ledger, LedgerError, now, read};
+use super::{Ledger, LedgerError, history, now};
 
 /// Who acts, as written into the event.
 pub type Actor = String;
@@ -52,7 +52,7 @@ impl Ledger {
                     &mut acted.unchanged
                 } += 1;
                 if changed {
-                    read::event(
+                    history::event(
                         &mut db,
                         (Some(*run), Some(job)),
                         act.event(),

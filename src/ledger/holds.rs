@@ -3,7 +3,7 @@
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
 
-use super::{Claimed, Ledger, LedgerError, read};
+use super::{Claimed, Ledger, LedgerError, history};
 use crate::failure::{Failure, Scope};
 
 /// A cause that waits for a person.
@@ -190,7 +190,7 @@ pub(super) async fn release(
         .await?;
     if let Some(code) = code {
         let detail = format!("{code}: {jobs} jobs go on");
-        read::event(db, (None, None), "released", Some(&detail), None).await?;
+        history::event(db, (None, None), "released", Some(&detail), None).await?;
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! What the page and the commands ask.
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, QueryBuilder, Row as _, SqliteConnection};
+use sqlx::{FromRow, QueryBuilder, Row as _};
 
-use super::{Ledger, LedgerError, now};
+use super::{Ledger, LedgerError};
 use crate::run::Parameters;
 
 /// A run as the ledger has it. Times are milliseconds since 1970, UTC.
@@ -263,25 +263,4 @@ impl Ledger {
             .fetch_all(&self.write)
             .await?)
     }
-}
-
-/// Adds a line to the history.
-pub(super) async fn event(
-    db: &mut SqliteConnection,
-    (run, job): (Option<i64>, Option<i64>),
-    event: &str,
-    detail: Option<&str>,
-    actor: Option<&str>,
-) -> Result<(), LedgerError> {
-    let sql = "INSERT INTO events (at, run, job, event, detail, actor) VALUES (?, ?, ?, ?, ?, ?)";
-    sqlx::query(sql)
-        .bind(now())
-        .bind(run)
-        .bind(job)
-        .bind(event)
-        .bind(detail)
-        .bind(actor)
-        .execute(db)
-        .await?;
-    Ok(())
 }

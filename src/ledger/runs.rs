@@ -280,7 +280,7 @@ async fn upsert_ready(
         .fetch_one(&mut *db)
         .await?;
     if changed > 0 {
-        super::read::event(db, (Some(id), None), "run-ready", reason, None).await?;
+        super::history::event(db, (Some(id), None), "run-ready", reason, None).await?;
     }
     Ok((id, delivers))
 }

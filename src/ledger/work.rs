@@ -4,7 +4,7 @@ use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _};
 
-use super::{Ledger, LedgerError, holds, read};
+use super::{Ledger, LedgerError, history, holds};
 use crate::failure::{Class, Failure, Scope};
 use crate::job::{Created, Next, Order, Progress};
 
@@ -252,7 +252,7 @@ async fn delivered(
         .execute(&mut *db)
         .await?;
     holds::release_matching(db, job, now).await?;
-    read::event(
+    history::event(
         db,
         (Some(job.run_id), Some(job.id)),
         "delivered",
@@ -329,7 +329,7 @@ async fn failed(
         state
     };
     let detail = format!("{}: {}", failure.code.as_str(), failure.what);
-    read::event(
+    history::event(
         db,
         (Some(job.run_id), Some(job.id)),
         event,

@@ -108,9 +108,13 @@ fn destination(arguments: &Arguments, home: &Path) -> Result<String, Stop> {
         Some(user) => format!("user = {}\n", quoted(Path::new(user))),
         None => String::new(),
     };
-    let token = quoted(&credential(arguments, home));
+    // In the usual place the unit hands it over, and a replaced one counts at once.
+    let token = match home == Path::new("/etc/nbcourier") {
+        true => format!("{{ credential = \"{name}\" }}"),
+        false => format!("{{ file = {} }}", quoted(&credential(arguments, home))),
+    };
     Ok(format!(
-        "[destination.{name}]\n{key} = {}\n{user}# directory = \"runs/{{date}}\"\nauth.token = {{ file = {token} }}\n",
+        "[destination.{name}]\n{key} = {}\n{user}# directory = \"runs/{{date}}\"\nauth.token = {token}\n",
         quoted(Path::new(url))
     ))
 }
@@ -140,7 +144,7 @@ fn next_steps(context: &Context, arguments: &Arguments, home: &Path) -> Result<(
     if !token.exists() {
         let source = match &arguments.hub {
             Some(hub) => format!(
-                "make one at {}/hub/token with the scopes access:servers!user, servers!user, read:users!user",
+                "make one at {}/hub/token with the scopes access:servers!user, read:servers!user and start:servers!user (JupyterHub 3 to 5: access:servers!user and servers!user)",
                 hub.trim_end_matches('/')
             ),
             None => "`jupyter server list` shows the server's".into(),

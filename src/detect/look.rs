@@ -31,6 +31,8 @@ pub(super) struct Pending {
     pub(super) found: Option<String>,
     /// When it is looked at next.
     pub(super) due: Instant,
+    /// When it was taken up or hinted at last.
+    pub(super) stirred: Instant,
     signature: Option<String>,
     since: Instant,
 }
@@ -46,6 +48,7 @@ impl Pending {
             reason: None,
             found: None,
             due: now,
+            stirred: now,
             signature: None,
             since: now,
         }

@@ -340,8 +340,9 @@ impl Room {
     /// written heal by themselves.
     async fn waits(&self, pending: &mut Pending, why: Option<String>) -> Result<(), LedgerError> {
         let stalled = now() - pending.seen_at > millis(self.watch.max_wait);
-        if stalled {
-            pending.due = Instant::now() + self.context.config.paces.look_stalled;
+        let slow = self.context.config.paces.look_stalled;
+        if stalled && pending.stirred.elapsed() > slow {
+            pending.due = Instant::now() + slow;
         }
         let why = match (stalled, why) {
             (true, Some(why)) => Some(format!("stalled: {why}")),
@@ -396,7 +397,8 @@ impl Room {
                 continue;
             };
             if let Some(pending) = self.pending.get_mut(&name) {
-                pending.due = Instant::now();
+                pending.stirred = Instant::now();
+                pending.due = pending.stirred;
             } else if !self.known.contains(&name_hash(&name)) {
                 fresh.insert(name, self.watch.directory.join(first.as_os_str()));
             }

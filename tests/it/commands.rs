@@ -322,3 +322,33 @@ fn a_run_that_is_skipped_while_it_is_acquired_stays_skipped() {
     );
     assert_eq!(skipped["jobs"], serde_json::json!([]));
 }
+
+#[test]
+fn a_quiet_run_is_delivered_and_a_stalled_one_still_comes() {
+    let mut room = Room::bare(&format!(
+        "[watch.h4]\ndirectory = \"data\"\nready = {{ quiet = \"1s\" }}\nsettle = \"500ms\"\nmax_wait = \"2s\"\n\
+         parameters = [\"run.json\"]\n[notebook.quick]\ntemplate = \"quick.ipynb\"\n{DIRECTORY}"
+    ));
+    room.start();
+    let (growing, stalled) = (room.path("data/run_1"), room.path("data/run_2"));
+    for run in [&growing, &stalled] {
+        fs::create_dir(run).expect("a run");
+    }
+    fs::write(growing.join("run.json"), "{}").expect("metadata");
+    for block in 0..15 {
+        fs::write(growing.join("data.bin"), vec![0; block]).expect("data");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert_eq!(room.count("delivered"), 0, "it is still growing");
+    }
+    room.await_delivered(1, 20);
+    let reason = || room.run(&["show", "run_2", "--json"]).json()["reason"].clone();
+    wait_until(20, "the other is stalled", || {
+        reason() == "stalled: run.json is not there yet"
+    });
+    assert_eq!(
+        room.run(&["status", "--json"]).json()["watches"][0]["stalled"],
+        1
+    );
+    fs::write(stalled.join("run.json"), "{}").expect("metadata");
+    room.await_delivered(2, 30);
+}

@@ -152,6 +152,33 @@ fn a_token_with_too_much_scope_is_warned_about() {
 }
 
 #[test]
+fn without_a_user_the_notebooks_are_for_the_tokens_owner() {
+    let hub = Hub::start();
+    let mut room = Room::new(&format!(
+        "[destination.hub]\nhub = \"{}\"\ndirectory = \"runs\"\nauth.token = {{ file = \"token\" }}\n",
+        hub.url
+    ));
+    write_token(&room, &hub.user_token("bob", 600));
+    let (exit, words) = checked(&room);
+    assert_eq!(exit, 0, "{words}");
+    assert!(
+        words.contains("user bob") && words.contains("token expires 20"),
+        "{words}"
+    );
+    room.start();
+    room.make_run(1);
+    room.await_delivered(1, 60);
+    assert_eq!(files(&hub.home("bob").join("runs")).len(), 1);
+    write_token(&room, &hub.token);
+    let (exit, words) = checked(&room);
+    assert_eq!(exit, 77, "{words}");
+    assert!(
+        words.contains("belongs to the service `nbcourier`, and no user is named"),
+        "{words}"
+    );
+}
+
+#[test]
 fn a_user_outside_the_list_is_refused() {
     let hub = Hub::start();
     let mut room = Room::bare(&format!(

@@ -1,8 +1,8 @@
 //! The ledger: every run and every job, and the one owner of their states.
 //!
 //! All SQL of the program stands in this room, one function a question. One connection writes;
-//! the rest only read. Once a function has returned, what it recorded survives a kill or a power
-//! cut. Nothing here talks to a hub or looks at a run directory.
+//! the rest only read. Once a function has returned, what it recorded has been flushed
+//! to the disk. Nothing here talks to a hub or looks at a run directory.
 
 mod acts;
 mod history;

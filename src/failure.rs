@@ -118,7 +118,8 @@ codes! {
     // Outages: nothing to do for a person until they last.
     HubUnreachable "hub-unreachable" Retry(Pace::Outage), Destination, "nothing yet; if it lasts, see whether the URL opens in a browser on this machine";
     HubDown "hub-down" Retry(Pace::Outage), Destination, "nothing yet; the hub is down or restarting";
-    HubBusy "hub-busy" Retry(Pace::Throttled), Destination, "nothing; the hub is throttling and nbcourier waits as told";
+    HubBusy "hub-busy" Retry(Pace::Throttled), User, "nothing; the hub is throttling and nbcourier waits as told";
+    ServerUnreachable "server-unreachable" Retry(Pace::Outage), User, "nothing yet; if it lasts, restart the user's server in the browser";
     NoRoute "no-route" Retry(Pace::Outage), User, "if it lasts more than 6 minutes tell the hub's administrator: the hub says that the server is ready but its proxy has no route to it";
     ServerNotRunning "server-not-running" Retry(Pace::Outage), User, "start the server in the browser, or set `spawn = true`";
     // Retried.

@@ -132,6 +132,18 @@ impl Jupyter {
         }
     }
 
+    /// Sends a call. One user's frozen server is no trouble of the others.
+    async fn send(&self, call: Call, request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
+        let reply = self.client.send(request, call.writes()).await;
+        reply.map_err(|failure| match failure.code {
+            Code::HubUnreachable if call.is_to_server() => Failure {
+                code: Code::ServerUnreachable,
+                ..failure
+            },
+            _ => failure,
+        })
+    }
+
     /// A call that is expected to be answered with one of `fine`.
     async fn ask(
         &self,
@@ -139,7 +151,7 @@ impl Jupyter {
         request: reqwest::RequestBuilder,
         fine: &[u16],
     ) -> Result<Reply, Failure> {
-        let reply = self.client.send(request, call.writes()).await?;
+        let reply = self.send(call, request).await?;
         let page = reply.status == 200 && reply.kind == crate::http::Kind::Html;
         if fine.contains(&reply.status) && !page {
             Ok(reply)

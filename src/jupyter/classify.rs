@@ -58,6 +58,11 @@ impl Call {
         WRITES.contains(&self)
     }
 
+    /// Whether a user's server is asked, not the hub.
+    pub(super) fn is_to_server(self) -> bool {
+        SERVER.contains(&self)
+    }
+
     fn words(self) -> &'static str {
         match self {
             Version | ServerVersion => "asking for the version",
@@ -89,6 +94,8 @@ const RULES: &[Rule] = &[
     (WRITES, 504, None, "", Code::AnswerLost),
     (&[Spawn], 502, None, "", Code::ServerStopped),
     (&[Spawn], 504, None, "", Code::ServerStopped),
+    (SERVER, 502, None, "", Code::ServerUnreachable),
+    (SERVER, 504, None, "", Code::ServerUnreachable),
     (ANY, 502, None, "", Code::HubUnreachable),
     (ANY, 504, None, "", Code::HubUnreachable),
     (ANY, 429, None, "", Code::HubBusy),
@@ -223,7 +230,8 @@ mod tests {
         let table = [
             (Upload, 502, Html, "Bad Gateway", Code::AnswerLost),
             (Rename, 504, Html, "Gateway Timeout", Code::AnswerLost),
-            (Look, 502, Html, "", Code::HubUnreachable),
+            (Look, 502, Html, "", Code::ServerUnreachable),
+            (Model, 502, Html, "", Code::HubUnreachable),
             (WhoAmI, 503, Other, "Service Unavailable", Code::HubDown),
             (
                 Look,

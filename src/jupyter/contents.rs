@@ -220,7 +220,7 @@ impl JupyterPlace<'_> {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let reply = self.jupyter.client.send(request, call.writes()).await;
+        let reply = self.jupyter.send(call, request).await;
         let judged = reply.and_then(|reply| {
             // The hub's own page for a server that isn't there is a 404 too.
             let page = reply.kind == crate::http::Kind::Html;

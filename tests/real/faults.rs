@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::delivery::{room_for_two, write_token};
 use crate::hub::Hub;
 use crate::proxy::{Fault, Proxy};
@@ -52,7 +54,7 @@ fn a_hub_that_is_down_for_half_a_minute_and_stopped_or_crashed_servers_cost_time
     hub.stop_server("alice");
     room.make_run(2);
     room.await_delivered(2, 60);
-    hub.crash_server("alice");
+    hub.signal_server("alice", Signal::KILL);
     room.make_run(3);
     room.await_delivered(3, 60);
     hub.stop_server("alice");
@@ -148,4 +150,24 @@ fn a_persons_file_and_edits_are_never_touched() {
             .all(|file| !file.to_string_lossy().contains(".part"))
     });
     assert_eq!(files(&runs).len(), 6);
+}
+
+#[test]
+fn one_users_frozen_server_delays_nobody_else() {
+    let hub = Hub::start();
+    let mut room = room_for_two(&hub.url, &hub.token);
+    room.start();
+    room.make_run(1);
+    room.await_delivered(2, 60);
+    hub.signal_server("alice", Signal::STOP);
+    for number in 2..=12 {
+        room.make_run(number);
+    }
+    wait_until(30, "bob's are delivered", || {
+        files(&hub.home("bob").join("runs/h4")).len() == 12
+    });
+    assert_eq!(files(&hub.home("alice").join("runs/h4")).len(), 1);
+    hub.signal_server("alice", Signal::CONT);
+    room.await_delivered(24, 90);
+    assert_eq!(files(&hub.home("alice").join("runs/h4")).len(), 12);
 }

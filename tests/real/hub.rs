@@ -178,11 +178,11 @@ impl Hub {
         processes.filter_map(server).collect()
     }
 
-    /// Kills a user's server behind the hub's back.
-    pub fn crash_server(&self, user: &str) {
+    /// Signals a user's server behind the hub's back.
+    pub fn signal_server(&self, user: &str, signal: rustix::process::Signal) {
         for (pid, _) in self.servers(user) {
             let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            let _ = rustix::process::kill_process(pid, signal);
         }
     }
 

@@ -223,6 +223,3 @@ fn candidate_of(watch: &Watch, path: &Path) -> Option<String> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-mod tests;

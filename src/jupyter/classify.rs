@@ -123,6 +123,8 @@ const RULES: &[Rule] = &[
     (SERVER, 500, None, "[Errno 30]", Code::NotWritable),
     (SERVER, 500, None, "[Errno 36]", Code::NameUnusable),
     (SERVER, 500, None, "[Errno 2]", Code::DirectoryVanished),
+    // Two deliveries make the same directory at once.
+    (&[MakeDirectory], 500, None, "[Errno 17]", Code::NameTaken),
     (
         &[MakeDirectory],
         400,
@@ -424,6 +426,13 @@ mod tests {
                 Json,
                 "{\"message\": \"Unhandled error\"}",
                 Code::HubError,
+            ),
+            (
+                MakeDirectory,
+                500,
+                Json,
+                "Unexpected error while saving file: runs [Errno 17] File exists: '/home/a/runs'",
+                Code::NameTaken,
             ),
             (Rename, 409, Json, "File already exists", Code::NameTaken),
             (Rename, 404, Json, "no such file", Code::AnswerLost),

@@ -172,15 +172,20 @@ impl JupyterPlace<'_> {
                 continue;
             }
             let body = json!({ "type": "directory" });
-            self.ask(
-                Call::MakeDirectory,
-                Method::PUT,
-                level,
-                "",
-                Some(&body),
-                &[200, 201],
-            )
-            .await?;
+            let made = self
+                .ask(
+                    Call::MakeDirectory,
+                    Method::PUT,
+                    level,
+                    "",
+                    Some(&body),
+                    &[200, 201],
+                )
+                .await;
+            match made {
+                Err(failure) if failure.code != Code::NameTaken => return Err(failure),
+                _ => {}
+            }
             lock(&self.jupyter.directories).insert(key);
         }
         Ok(())

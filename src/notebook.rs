@@ -4,7 +4,9 @@
 //! to the byte but for the injected cell and the metadata. The same template, parameters and stamp
 //! give the same bytes. Pure: no IO, no clock, no randomness.
 
+mod declared;
 mod document;
+mod language;
 mod literals;
 mod names;
 mod place;
@@ -14,6 +16,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::run::Parameters;
+pub use declared::{Declared, Kind};
+use language::Language;
 pub use names::{expand, expand_path, expand_value, number, placeholders};
 use style::Style;
 
@@ -61,23 +65,27 @@ impl std::fmt::Display for NotebookError {
 
 impl std::error::Error for NotebookError {}
 
-/// A template that was read and found to be an nbformat 4 notebook in Python.
+/// A template that was read and found to be an nbformat 4 notebook.
 #[derive(Clone, Debug)]
 pub struct Template {
     document: Value,
     minor: u64,
     style: Style,
     sha256: String,
+    /// Whether a byte order mark was left out.
+    marked: bool,
+    /// A language that was asked for in place of the one that the notebook names.
+    asked: Option<String>,
 }
 
 impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// `TemplateInvalid`: no JSON, no notebook, an older format (with the command that converts
-    /// it), or a language other than Python.
+    /// `TemplateInvalid`: no JSON, no notebook, or an older format (with the command that converts
+    /// it).
     pub fn parse(bytes: &[u8]) -> Result<Self, NotebookError> {
-        let text = document::text(bytes)?;
+        let (text, marked) = document::text(bytes)?;
         let document = document::parse(text)?;
         let minor = document::check(&document)?;
         Ok(Self {
@@ -85,6 +93,8 @@ impl Template {
             style: Style::of(text),
             sha256: sha256(bytes),
             document,
+            marked,
+            asked: None,
         })
     }
 
@@ -94,16 +104,70 @@ impl Template {
         &self.sha256
     }
 
-    /// Whether its `parameters` cell assigns this name.
+    /// What a person should know of it though it can be rendered.
     #[must_use]
-    pub fn declares(&self, name: &str) -> bool {
-        self.declared().iter().any(|declared| declared == name)
+    pub fn remark(&self) -> Option<&'static str> {
+        let what = "it begins with a byte order mark, which the notebook won't have";
+        self.marked.then_some(what)
     }
 
-    /// The names that its `parameters` cell assigns, in order.
+    /// Takes another kernel, which is written into the notebook too, or another language.
+    pub fn ask(&mut self, kernel: Option<&str>, language: Option<&str>) {
+        if let Some(kernel) = kernel {
+            let known = Language::find(Some(kernel), None).map(|row| row.name);
+            let foreign = known.is_some_and(|name| self.language().ok() != Some(name));
+            place::kernel(&mut self.document, kernel, foreign);
+        }
+        self.asked = language.map(str::to_owned).or(self.asked.take());
+    }
+
+    /// The name of the language that parameters are written in.
+    ///
+    /// # Errors
+    /// `TemplateInvalid`: the notebook names none, or one that isn't known.
+    pub fn language(&self) -> Result<&'static str, NotebookError> {
+        Ok(self.row()?.name)
+    }
+
+    fn row(&self) -> Result<&'static Language, NotebookError> {
+        let (kernel, language) = language::named(&self.document);
+        let language = self.asked.as_deref().or(language);
+        Language::find(kernel, language).ok_or_else(|| {
+            let known: Vec<&str> = language::ALL.iter().map(|row| row.name).collect();
+            let what = match (language, kernel) {
+                (Some(language), _) => format!("its language `{language}` is not known"),
+                (None, Some(kernel)) => format!("its kernel `{kernel}` says no language"),
+                (None, None) => "it names no kernel".to_owned(),
+            };
+            let advice = format!(
+                "open it in Jupyter, choose a kernel and save it; known are {}",
+                known.join(", ")
+            );
+            NotebookError::template(what, advice)
+        })
+    }
+
+    /// What its `parameters` cell declares, in order; `None` where it has no such cell or its
+    /// language isn't known.
     #[must_use]
-    pub fn declared(&self) -> Vec<String> {
-        place::declared(&self.document)
+    pub fn declared(&self) -> Option<Vec<Declared>> {
+        let source = place::declaring(&self.document)?;
+        Some(declared::declared(&source, self.row().ok()?))
+    }
+
+    /// The parameters with text made what the template declares: a captured `001234` becomes an
+    /// integer where the default is one. Whatever doesn't read as that stays text.
+    #[must_use]
+    pub fn typed(&self, parameters: Parameters) -> Parameters {
+        let declared = self.declared().unwrap_or_default();
+        let typed = |(name, value): (String, Value)| {
+            let known = declared.iter().find(|one| one.name == name);
+            let typed = known
+                .zip(value.as_str())
+                .and_then(|(one, text)| declared::typed(text, one.kind));
+            (name, typed.unwrap_or(value))
+        };
+        parameters.into_iter().map(typed).collect()
     }
 }
 
@@ -116,20 +180,24 @@ pub struct Stamp<'a> {
     pub run: Option<&'a str>,
     /// The run's watch.
     pub watch: Option<&'a str>,
+    /// Where the template lies, for `metadata.papermill`.
+    pub input_path: Option<&'a str>,
+    /// Where the notebook is written to, for `metadata.papermill`.
+    pub output_path: Option<&'a str>,
 }
 
 /// Renders a notebook; the bytes of its file.
 ///
 /// # Errors
-/// `ParameterInvalid` for a name or value that Python can't hold; `TemplateInvalid` where the
-/// template's metadata leave no place for ours.
+/// `ParameterInvalid` for a name or value that the language can't hold; `TemplateInvalid` where the
+/// language isn't known or the template's metadata leave no place for ours.
 pub fn render(
     template: &Template,
     parameters: &Parameters,
     stamp: &Stamp<'_>,
 ) -> Result<Vec<u8>, NotebookError> {
     let mut notebook = template.document.clone();
-    let source = literals::cell(parameters)?;
+    let source = cell(template, parameters)?;
     // The run's values count too: two bare renderings name neither job nor run.
     let identity = [stamp.job, stamp.run].map(Option::unwrap_or_default);
     let seed = format!(
@@ -147,6 +215,19 @@ pub fn render(
     );
     place::describe(&mut notebook, parameters, template, stamp)?;
     Ok(template.style.write(&notebook))
+}
+
+/// The injected cell's lines. Nothing has to be written in a language that isn't known where there
+/// is nothing to write.
+fn cell(template: &Template, parameters: &Parameters) -> Result<Vec<String>, NotebookError> {
+    let language = match template.row() {
+        Ok(language) => language,
+        Err(_) if parameters.is_empty() => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let declared = template.declared().unwrap_or_default();
+    let names: Vec<String> = declared.into_iter().map(|one| one.name).collect();
+    literals::cell(language, parameters, &names)
 }
 
 /// The sha256 of some bytes, in hex.

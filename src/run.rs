@@ -3,9 +3,43 @@
 //! Pure: no IO, no clock.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The parameters of a run: JSON values in a fixed order, numbers kept exactly as written.
-pub type Parameters = serde_json::Map<String, serde_json::Value>;
+pub type Parameters = serde_json::Map<String, Value>;
+
+/// What JSON has no form for stands in parameters as an object with one key: `{"$float": "nan"}`
+/// (`inf`, `-inf`), and `{"$datetime": "2026-11-21T05:27:45Z"}` (RFC 3339) for an instant. The key
+/// and its text, if `value` is one.
+#[must_use]
+pub fn special(value: &Value) -> Option<(&'static str, &str)> {
+    let entries = value.as_object().filter(|entries| entries.len() == 1)?;
+    let (key, text) = entries.iter().next()?;
+    let text = text.as_str()?;
+    match key.as_str() {
+        "$float" if matches!(text, "nan" | "inf" | "-inf") => Some(("$float", text)),
+        "$datetime" if text.parse::<jiff::Timestamp>().is_ok() => Some(("$datetime", text)),
+        _ => None,
+    }
+}
+
+/// The value with the text of each [`special`] one in its place, as other readers of JSON want it.
+#[must_use]
+pub fn plain(value: &Value) -> Value {
+    match (special(value), value) {
+        (Some((_, text)), _) => Value::from(text),
+        (None, Value::Array(items)) => items.iter().map(plain).collect(),
+        (None, Value::Object(entries)) => Value::Object(plain_entries(entries)),
+        (None, other) => other.clone(),
+    }
+}
+
+/// [`plain`] of each parameter.
+#[must_use]
+pub fn plain_entries(entries: &Parameters) -> Parameters {
+    let entry = |(name, value): (&String, &Value)| (name.clone(), plain(value));
+    entries.iter().map(entry).collect()
+}
 
 /// The watch name of runs that were announced by a trigger file and lie below no watch.
 pub const SPOOL: &str = "spool";

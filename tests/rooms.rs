@@ -57,7 +57,7 @@ const IO: &[&str] = &[
     "reqwest",
     "sqlx",
     "SystemTime",
-    "Instant",
+    "Instant::now",
     "Timestamp::now",
 ];
 

@@ -229,11 +229,11 @@ fn notebook(table: &Notebook) -> Check {
     match read_template(&table.template) {
         Err(failure) => Check::failed(&name, &failure, exit::NOT_WELL),
         Ok(template) => {
-            let declared = template.declared();
-            let declares = if declared.is_empty() {
-                "no parameters".into()
-            } else {
-                declared.join(", ")
+            let declared = template.declared().unwrap_or_default();
+            let names: Vec<&str> = declared.iter().map(|one| one.name.as_str()).collect();
+            let declares = match names.as_slice() {
+                [] => "no parameters".into(),
+                names => names.join(", "),
             };
             Check::ok(
                 &name,

@@ -61,11 +61,7 @@ fn bare(context: &Context, arguments: &Arguments, template: &Path, out: &Path) -
         .hint(error.advice)
     };
     let template = Template::parse(&bytes).map_err(failed)?;
-    let stamp = Stamp {
-        job: None,
-        run: None,
-        watch: None,
-    };
+    let stamp = Stamp { ..Stamp::default() };
     let rendered = notebook::render(&template, &given(arguments)?, &stamp).map_err(failed)?;
     write(context, out, &rendered)
 }

@@ -52,6 +52,7 @@ pub fn render(config: &Config, job: &Order) -> Result<Rendered, Failure> {
         job: Some(&job.uid),
         run: Some(&job.run),
         watch: Some(&job.watch),
+        ..Stamp::default()
     };
     let bytes = notebook::render(&template, &parameters, &stamp).map_err(named)?;
     let directory =
@@ -76,7 +77,7 @@ pub fn render(config: &Config, job: &Order) -> Result<Rendered, Failure> {
     })
 }
 
-/// Reads a template from disk.
+/// Reads a template from disk; its language must be known, since a run has parameters.
 ///
 /// # Errors
 /// `template-invalid`, naming the file.
@@ -87,8 +88,11 @@ pub fn read_template(path: &Path) -> Result<Template, Failure> {
             path.display()
         ))
     })?;
-    Template::parse(&bytes)
-        .map_err(|error| notebook_failure(&format!("the template {}", path.display()), &error))
+    let parsed = Template::parse(&bytes).and_then(|template| {
+        template.language()?;
+        Ok(template)
+    });
+    parsed.map_err(|error| notebook_failure(&format!("the template {}", path.display()), &error))
 }
 
 /// What goes into the cell: the run's parameters, built-ins only where declared, then the table's.
@@ -97,7 +101,9 @@ fn parameters(
     table: &checked::Notebook,
     run: &Parameters,
 ) -> Result<Parameters, NotebookError> {
-    let wanted = |name: &str| !BUILT_IN.contains(&name) || template.declares(name);
+    let declared = template.declared().unwrap_or_default();
+    let wanted =
+        |name: &str| !BUILT_IN.contains(&name) || declared.iter().any(|one| one.name == name);
     let mut all: Parameters = run
         .iter()
         .filter(|(name, _)| wanted(name))
@@ -106,7 +112,7 @@ fn parameters(
     for (name, value) in &table.parameters {
         all.insert(name.clone(), notebook::expand_value(value, run)?);
     }
-    Ok(all)
+    Ok(template.typed(all))
 }
 
 pub(super) fn notebook_failure(place: &str, error: &NotebookError) -> Failure {

@@ -4,33 +4,62 @@ use serde_json::Value;
 
 use super::NotebookError;
 
-/// The file's text, without a byte order mark.
-pub(super) fn text(bytes: &[u8]) -> Result<&str, NotebookError> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|error| {
+/// The file's text, without a byte order mark, and whether there was one.
+pub(super) fn text(bytes: &[u8]) -> Result<(&str, bool), NotebookError> {
+    let again = "save it again from Jupyter, as UTF-8";
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        let what = "it is UTF-16 (it begins with that byte order mark); UTF-8 is needed";
+        return Err(NotebookError::template(what, again));
+    }
+    let unmarked = bytes.strip_prefix(MARK);
+    let text = std::str::from_utf8(unmarked.unwrap_or(bytes)).map_err(|error| {
         let what = format!("it is not UTF-8 (byte {})", error.valid_up_to());
-        NotebookError::template(what, "save it again from Jupyter")
-    })
+        NotebookError::template(what, again)
+    })?;
+    if text.as_bytes().starts_with(MARK) {
+        return Err(NotebookError::template(
+            "it begins with two byte order marks",
+            again,
+        ));
+    }
+    Ok((text, unmarked.is_some()))
 }
+
+/// UTF-8's byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 pub(super) fn parse(text: &str) -> Result<Value, NotebookError> {
     serde_json::from_str(text).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        let place = format!("line {line} column {column}");
-        // The reader has no code for either; its text and the file's are all there is to tell by.
-        if error.to_string().starts_with("recursion limit") {
-            let what = format!("it is nested too deep ({place}); 128 levels can be read");
-            return NotebookError::template(what, "clear the outputs and save it again");
-        }
-        if let Some(token) = non_finite(text, line, column) {
-            let what = format!("it is no JSON: `{token}` at {place} is no number in JSON");
-            return NotebookError::template(what, "clear the outputs or the metadata holding it");
-        }
-        NotebookError::template(
-            format!("it is no JSON: {error}"),
-            "save it again from Jupyter",
-        )
+        let (what, advice) = no_json(text, &error);
+        NotebookError::template(what, advice)
     })
+}
+
+/// What a text that JSON's reader refused is, and what to do. The reader has no codes for most of
+/// it; its own text and the file's are all there is to tell by.
+fn no_json(text: &str, error: &serde_json::Error) -> (String, &'static str) {
+    let (line, column) = (error.line(), error.column());
+    let place = format!("line {line} column {column}");
+    let said = error.to_string();
+    if said.starts_with("recursion limit") {
+        let what = format!("it is nested too deep ({place}); 128 levels can be read");
+        return (what, "clear the outputs and save it again");
+    }
+    if said.contains("surrogate") || said.contains("end of hex escape") {
+        let what = format!("it has half of a UTF-16 pair (`\\ud800` to `\\udfff`) at {place}");
+        return (
+            what,
+            "remove that character, which no text can hold, and save it again",
+        );
+    }
+    if let Some(token) = non_finite(text, line, column) {
+        let what = format!("it is no JSON: `{token}` at {place} is no number in JSON");
+        return (what, "clear the outputs or the metadata holding it");
+    }
+    (
+        format!("it is no JSON: {said}"),
+        "save it again from Jupyter",
+    )
 }
 
 /// The `NaN` or `Infinity` at a position, which Python writes though JSON has neither.
@@ -69,28 +98,5 @@ pub(super) fn check(document: &Value) -> Result<u64, NotebookError> {
     if cells.iter().any(|cell| !cell.is_object()) {
         return Err(no_notebook("a cell is no object"));
     }
-    check_language(document)?;
     Ok(minor)
-}
-
-fn check_language(document: &Value) -> Result<(), NotebookError> {
-    let metadata = document.get("metadata").unwrap_or(&Value::Null);
-    let kernel = &metadata["kernelspec"];
-    let language = metadata["language_info"]["name"].as_str();
-    let language = language.or_else(|| kernel["language"].as_str());
-    let python = |name: &str| name.to_lowercase().starts_with("python");
-    let choose = "open it in Jupyter, choose a kernel and save it";
-    match (language, kernel["name"].as_str()) {
-        (Some(language), _) if python(language) => Ok(()),
-        (None, Some(kernel)) if python(kernel) => Ok(()),
-        (Some(other), _) => Err(NotebookError::template(
-            format!("its language `{other}` is not supported in this version"),
-            "use a Python template",
-        )),
-        (None, Some(kernel)) => Err(NotebookError::template(
-            format!("its kernel `{kernel}` says no language"),
-            choose,
-        )),
-        (None, None) => Err(NotebookError::template("it names no kernel", choose)),
-    }
 }

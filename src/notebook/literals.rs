@@ -1,193 +1,216 @@
-//! Python literals, to the byte as papermill writes them (papermill 2.7, `translators.py`).
+//! Values as text of a language.
 //!
-//! A literal evaluates to the value it was given and can never become code: strings are escaped,
-//! names are checked against the grammar.
+//! A literal evaluates to the value it was given and can never become code: texts are escaped,
+//! names are checked against the grammar, and what a language can't hold is refused.
 
-use std::fmt::Write as _;
-use std::sync::LazyLock;
+mod cpp;
+pub(super) mod forms;
+pub(super) mod instant;
+pub(super) mod numbers;
+pub(super) mod texts;
 
-use regex::Regex;
 use serde_json::{Number, Value};
 
+use super::language::Language;
 use super::{NotebookCode, NotebookError};
-use crate::run::Parameters;
-
-/// Python's grammar of names; `char::is_alphanumeric` would let `x²` pass, which Python refuses.
-static IDENTIFIER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\A[\p{XID_Start}_]\p{XID_Continue}*\z").ok());
-
-/// The most digits that Python 3.11 reads in an integer (`sys.set_int_max_str_digits`).
-const DIGITS: usize = 4300;
+use crate::run::{Parameters, special};
+pub(super) use cpp::cpp;
+pub(super) use forms::bash;
+pub(super) use instant::Instant;
 
 /// The deepest nesting that is written. Python's own limit is 200, but the value also goes into
 /// the notebook's metadata, and JSON readers stop at 128.
 const DEPTH: usize = 100;
 
-/// Python's keywords (3.11, `keyword.kwlist`) and the one name that can't be assigned to.
-const KEYWORDS: &[&str] = &[
-    "False",
-    "None",
-    "True",
-    "and",
-    "as",
-    "assert",
-    "async",
-    "await",
-    "break",
-    "class",
-    "continue",
-    "def",
-    "del",
-    "elif",
-    "else",
-    "except",
-    "finally",
-    "for",
-    "from",
-    "global",
-    "if",
-    "import",
-    "in",
-    "is",
-    "lambda",
-    "nonlocal",
-    "not",
-    "or",
-    "pass",
-    "raise",
-    "return",
-    "try",
-    "while",
-    "with",
-    "yield",
-    "__debug__",
-];
+/// What a written value is, as far as its neighbours in a list have to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Null,
+    Bool,
+    /// An integer of 32 bits.
+    Int,
+    /// An integer that a float holds exactly.
+    Long,
+    /// An integer of 64 bits.
+    Wide,
+    /// A larger integer.
+    Big,
+    Float,
+    Text,
+    Instant,
+    List(Box<Shape>),
+    Map,
+    /// Several of these, or nothing that could be told.
+    Mixed,
+}
 
-/// The lines of the injected cell.
-pub(super) fn cell(parameters: &Parameters) -> Result<Vec<String>, NotebookError> {
-    let mut lines = vec!["# Parameters\n".to_owned()];
+/// A written value.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) text: String,
+    pub(super) shape: Shape,
+}
+
+/// The lines of the injected cell. Names that the template has `declared` are assigned rather than
+/// declared again, where the language makes a difference.
+pub(super) fn cell(
+    language: &Language,
+    parameters: &Parameters,
+    declared: &[String],
+) -> Result<Vec<String>, NotebookError> {
+    check_names(language, parameters)?;
+    let mut lines = Vec::new();
     for (name, value) in parameters {
-        check_name(name)?;
-        let mut line = format!("{name} = ");
-        literal(&mut line, value, 0).map_err(|why| {
+        let literal = literal(language, value).map_err(|why| {
             let what = format!("the parameter `{name}`: {why}");
-            NotebookError::new(
-                NotebookCode::ParameterInvalid,
-                what,
-                "correct it where it comes from, or give it as text",
-            )
+            invalid(what, "correct it where it comes from, or give it as text")
         })?;
-        line.push('\n');
-        lines.push(line);
+        let known = declared.iter().any(|known| known == name);
+        let assigns = language.assigns.filter(|_| known);
+        let [before, between, after] = assigns.unwrap_or(language.declares);
+        lines.push(format!("{before}{name}{between}{literal}{after}\n"));
     }
-    Ok(lines)
+    let written = lines.concat();
+    let needed = language
+        .needs
+        .iter()
+        .filter(|(sign, _)| written.contains(sign));
+    let (open, close) = language.comment;
+    let mut cell = vec![format!("{open}Parameters{close}\n")];
+    cell.extend(needed.map(|(_, line)| format!("{line}\n")));
+    cell.extend(lines);
+    Ok(cell)
 }
 
-fn check_name(name: &str) -> Result<(), NotebookError> {
-    if is_name(name) {
-        return Ok(());
-    }
-    let what = format!(
-        "the parameter `{}` has a name that Python can't have",
-        name.escape_debug()
-    );
-    Err(NotebookError::new(
-        NotebookCode::ParameterInvalid,
-        what,
-        "rename it where it comes from: letters, digits and `_`, no keyword",
-    ))
+fn invalid(what: String, advice: &str) -> NotebookError {
+    NotebookError::new(NotebookCode::ParameterInvalid, what, advice)
 }
 
-/// Whether Python can assign to this name.
-pub(super) fn is_name(name: &str) -> bool {
-    let grammatical = IDENTIFIER.as_ref().is_some_and(|it| it.is_match(name));
-    grammatical && !KEYWORDS.contains(&name)
-}
-
-fn literal(out: &mut String, value: &Value, depth: usize) -> Result<(), String> {
-    if depth > DEPTH {
-        return Err(format!("it is nested more than {DEPTH} levels deep"));
-    }
-    match value {
-        Value::Null => out.push_str("None"),
-        Value::Bool(true) => out.push_str("True"),
-        Value::Bool(false) => out.push_str("False"),
-        Value::Number(number) => out.push_str(&self::number(number)?),
-        Value::String(text) => string(out, text),
-        Value::Array(items) => {
-            out.push('[');
-            for (at, item) in items.iter().enumerate() {
-                out.push_str(if at == 0 { "" } else { ", " });
-                literal(out, item, depth + 1)?;
-            }
-            out.push(']');
+fn check_names(language: &Language, parameters: &Parameters) -> Result<(), NotebookError> {
+    let mut folded = std::collections::HashSet::new();
+    for name in parameters.keys() {
+        let shown = name.escape_debug();
+        if !language.is_name(name) {
+            let what = format!(
+                "the parameter `{shown}` has a name that {} can't have",
+                language.name
+            );
+            let advice =
+                "rename it where it comes from: letters, digits and `_`, no word of the language";
+            return Err(invalid(what, advice));
         }
-        Value::Object(entries) => {
-            out.push('{');
-            for (at, (key, item)) in entries.iter().enumerate() {
-                out.push_str(if at == 0 { "" } else { ", " });
-                string(out, key);
-                out.push_str(": ");
-                literal(out, item, depth + 1)?;
-            }
-            out.push('}');
+        if language.folds_case && !folded.insert(name.to_lowercase()) {
+            let what = format!(
+                "{} has one variable for all spellings of `{shown}`",
+                language.name
+            );
+            return Err(invalid(what, "rename one of the parameters"));
         }
     }
     Ok(())
 }
 
+/// One value, or why the language can't hold it.
+pub(super) fn literal(language: &Language, value: &Value) -> Result<String, String> {
+    match language.whole {
+        _ if depth(value) > DEPTH => Err(format!("it is nested more than {DEPTH} levels deep")),
+        Some(whole) => whole(language, value),
+        None => Ok(part(language, value)?.text),
+    }
+}
+
+/// Levels of lists and maps; the recursion ends where reading JSON would have ended.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(_) if special(value).is_some() => 0,
+        Value::Object(entries) => 1 + entries.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// One value by its parts.
+fn part(language: &Language, value: &Value) -> Result<Part, String> {
+    match value {
+        Value::Array(items) => {
+            let parts: Vec<Part> = items
+                .iter()
+                .map(|item| part(language, item))
+                .collect::<Result<_, _>>()?;
+            let text = (language.list)(&parts)?;
+            Ok(Part {
+                text,
+                shape: Shape::List(Box::new(joined(&parts))),
+            })
+        }
+        Value::Object(entries) if special(value).is_none() => {
+            let entry = |(key, item): (&'_ String, _)| Ok((key.clone(), part(language, item)?));
+            let parts: Vec<(String, Part)> =
+                entries.iter().map(entry).collect::<Result<_, String>>()?;
+            let parts: Vec<(&str, Part)> = parts
+                .iter()
+                .map(|(key, part)| (key.as_str(), part.clone()))
+                .collect();
+            Ok(Part {
+                text: (language.map)(&parts)?,
+                shape: Shape::Map,
+            })
+        }
+        scalar => self::scalar(language, scalar),
+    }
+}
+
+/// Null, bool, number, text, or what JSON writes as a special object.
+fn scalar(language: &Language, value: &Value) -> Result<Part, String> {
+    let part = |text: String, shape| Ok(Part { text, shape });
+    match value {
+        Value::Bool(value) => part(language.bools[usize::from(*value)].into(), Shape::Bool),
+        Value::Number(number) => self::number(language, number),
+        Value::String(text) => part((language.text)(text)?, Shape::Text),
+        _ => match special(value) {
+            Some(("$float", name)) => {
+                let at = ["nan", "inf", "-inf"]
+                    .iter()
+                    .position(|known| *known == name);
+                part(language.non_finite[at.unwrap_or(0)].into(), Shape::Float)
+            }
+            Some((_, text)) => {
+                let instant = Instant::parse(text).ok_or("it is no date and time")?;
+                part((language.instant)(&instant)?, Shape::Instant)
+            }
+            None => part(language.null.into(), Shape::Null),
+        },
+    }
+}
+
 /// Integers as they are, not rounded; floats as Python's `repr`.
-fn number(number: &Number) -> Result<String, String> {
+fn number(language: &Language, number: &Number) -> Result<Part, String> {
     let text = number.to_string();
-    if !text.contains(['.', 'e', 'E']) {
-        return match text.trim_start_matches('-').len() {
-            ..=DIGITS => Ok(text),
-            digits => Err(format!("Python reads no integer of {digits} digits")),
-        };
+    if text.contains(['.', 'e', 'E']) {
+        let text = numbers::float(&text)?;
+        return Ok(Part {
+            text,
+            shape: Shape::Float,
+        });
     }
-    match text.parse::<f64>() {
-        Ok(float) if float.is_finite() => Ok(repr(float)),
-        _ => Err(format!("{text} is out of the range of a float")),
-    }
+    // JSON knows `-0`, which is an integer there.
+    (language.int)(if text == "-0" { "0" } else { &text })
 }
 
-/// Python's `repr` of a float: the shortest digits that read back the same, an exponent below
-/// 1e-4 and from 1e16.
-fn repr(float: f64) -> String {
-    let size = float.abs();
-    if size != 0.0 && !(1e-4..1e16).contains(&size) {
-        let text = format!("{float:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = match exponent.strip_prefix('-') {
-            Some(exponent) => ('-', exponent),
-            None => ('+', exponent),
-        };
-        return format!("{digits}e{sign}{exponent:0>2}");
-    }
-    let text = float.to_string();
-    if text.contains('.') {
-        text
-    } else {
-        format!("{text}.0")
-    }
+/// What all parts of a list are, if neighbours may become one type without a change of value.
+pub(super) fn joined(parts: &[Part]) -> Shape {
+    let mut shapes = parts.iter().map(|part| part.shape.clone());
+    let first = shapes.next().unwrap_or(Shape::Mixed);
+    shapes.fold(first, join)
 }
 
-/// As Python's `unicode_escape` codec, which papermill uses, plus the quote.
-fn string(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        let code = u32::from(c);
-        let _ = match c {
-            '"' => write!(out, "\\\""),
-            '\\' => write!(out, "\\\\"),
-            '\n' => write!(out, "\\n"),
-            '\r' => write!(out, "\\r"),
-            '\t' => write!(out, "\\t"),
-            ' '..='~' => write!(out, "{c}"),
-            _ if code <= 0xff => write!(out, "\\x{code:02x}"),
-            _ if code <= 0xffff => write!(out, "\\u{code:04x}"),
-            _ => write!(out, "\\U{code:08x}"),
-        };
+fn join(one: Shape, other: Shape) -> Shape {
+    use Shape::{Float, Int, Long, Wide};
+    match (one, other) {
+        (one, other) if one == other => one,
+        (Int, Long) | (Long, Int) => Long,
+        (Int | Long, Wide) | (Wide, Int | Long) => Wide,
+        (Int | Long, Float) | (Float, Int | Long) => Float,
+        _ => Shape::Mixed,
     }
-    out.push('"');
 }

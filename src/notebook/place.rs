@@ -4,15 +4,17 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::literals::is_name;
 use super::{NotebookError, Stamp, Template, sha256};
-use crate::run::Parameters;
+use crate::run::{Parameters, plain_entries};
 
 const DECLARED: &str = "parameters";
 const INJECTED: &str = "injected-parameters";
+/// On cells in which papermill tells of an error of an earlier execution.
+const ERROR_MARKER: &str = "papermill-error-cell-tag";
 
 /// Replaces the first injected cell where it stands; else follows the first `parameters` cell;
-/// else leads the notebook. An empty set injects nothing, but empties a stale injected cell.
+/// else leads the notebook. An empty set injects nothing, but empties a stale injected cell. Marks
+/// of an earlier execution's errors go.
 pub(super) fn inject(
     notebook: &mut Value,
     source: Vec<String>,
@@ -23,6 +25,7 @@ pub(super) fn inject(
     let Some(cells) = notebook.get_mut("cells").and_then(Value::as_array_mut) else {
         return;
     };
+    cells.retain(|cell| !is_tagged(cell, ERROR_MARKER));
     // Format 4.5 wants an id on every cell, older ones forbid it.
     let mut ids = (minor >= 5).then(|| Ids::of(cells, seed));
     let cell = cell(source, ids.as_mut().map(|ids| ids.free("injected")));
@@ -50,10 +53,17 @@ fn cell(source: Vec<String>, id: Option<String>) -> Value {
 }
 
 fn position(cells: &[Value], tag: &str) -> Option<usize> {
-    cells.iter().position(|cell| {
-        let tags = cell.pointer("/metadata/tags").and_then(Value::as_array);
-        tags.is_some_and(|tags| tags.iter().any(|one| one == tag))
-    })
+    cells.iter().position(|cell| is_tagged(cell, tag))
+}
+
+/// Whether a cell has a tag. Where the tags are one text instead of a list, a part of it counts, as
+/// in papermill.
+pub(super) fn is_tagged(cell: &Value, tag: &str) -> bool {
+    match cell.pointer("/metadata/tags") {
+        Some(Value::Array(tags)) => tags.iter().any(|one| one == tag),
+        Some(Value::String(tags)) => tags.contains(tag),
+        _ => false,
+    }
 }
 
 /// The ids that a notebook's cells have, and new ones that none of them has.
@@ -111,7 +121,21 @@ pub(super) fn describe(
     let papermill = papermill
         .as_object_mut()
         .ok_or_else(|| wrong("`metadata.papermill` is no object"))?;
-    papermill.insert("parameters".into(), Value::Object(parameters.clone()));
+    for key in ["default_parameters", "environment_variables"] {
+        papermill.entry(key).or_insert_with(|| json!({}));
+    }
+    for (key, path) in [
+        ("input_path", stamp.input_path),
+        ("output_path", stamp.output_path),
+    ] {
+        if let Some(path) = path {
+            papermill.insert(key.into(), path.into());
+        }
+    }
+    papermill.insert(
+        "parameters".into(),
+        Value::Object(plain_entries(parameters)),
+    );
     let mut ours = Map::new();
     for (name, value) in [
         ("job", stamp.job),
@@ -128,34 +152,37 @@ pub(super) fn describe(
     Ok(())
 }
 
-/// The names that the `parameters` cell assigns at the beginning of a line.
-pub(super) fn declared(notebook: &Value) -> Vec<String> {
-    let cells = notebook
-        .get("cells")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let Some(cell) = position(cells, DECLARED).and_then(|at| cells.get(at)) else {
-        return Vec::new();
-    };
-    let source = match &cell["source"] {
-        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
-        source => source.as_str().unwrap_or_default().to_owned(),
-    };
-    source
-        .lines()
-        .filter_map(assigned)
-        .map(str::to_owned)
-        .collect()
+/// The source of the `parameters` cell.
+pub(super) fn declaring(notebook: &Value) -> Option<String> {
+    let cells = notebook.get("cells")?.as_array()?;
+    Some(text(&cells.get(position(cells, DECLARED)?)?["source"]))
 }
 
-/// `name` of `name = …` and `name: type = …`.
-fn assigned(line: &str) -> Option<&str> {
-    let end = line.find(|c: char| c.is_whitespace() || ":=".contains(c))?;
-    let (name, rest) = line.split_at(end);
-    let value = match rest.trim_start().strip_prefix(':') {
-        Some(annotated) => annotated.split_once('=')?.1,
-        None => rest.trim_start().strip_prefix('=')?,
+/// A source as one text; files have it as a list of lines.
+pub(super) fn text(source: &Value) -> String {
+    match source {
+        Value::Array(lines) => lines.iter().filter_map(Value::as_str).collect(),
+        source => source.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
+/// Names another kernel; what was said of the language goes if it is `foreign` to it.
+pub(super) fn kernel(notebook: &mut Value, kernel: &str, foreign: bool) {
+    let Some(notebook) = notebook.as_object_mut() else {
+        return;
     };
-    (is_name(name) && !value.starts_with('=')).then_some(name)
+    let metadata = notebook.entry("metadata").or_insert_with(|| json!({}));
+    let Some(metadata) = metadata.as_object_mut() else {
+        return;
+    };
+    let mut spec = json!({ "display_name": kernel, "name": kernel });
+    if foreign {
+        metadata.remove("language_info");
+    } else if let Some(language) = metadata
+        .get("kernelspec")
+        .and_then(|old| old.get("language"))
+    {
+        spec["language"] = language.clone();
+    }
+    metadata.insert("kernelspec".into(), spec);
 }

@@ -47,6 +47,10 @@ fn python(program: &str, input: &Value) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
+fn python_language() -> &'static Language {
+    Language::find(None, Some("python")).expect("Python")
+}
+
 fn cell_ids(notebook: &Value) -> Vec<String> {
     let cells = notebook["cells"].as_array().expect("cells");
     let id = |cell: &Value| cell["id"].as_str().expect("an id").to_owned();
@@ -114,7 +118,7 @@ fn the_rest_of_the_file_keeps_its_bytes_and_the_result_is_the_same_each_time() {
     let stamp = Stamp {
         job: Some("j"),
         run: Some("r"),
-        watch: None,
+        ..Stamp::default()
     };
     let one = render(&parsed, &map(json!({ "run": "1" })), &stamp).expect("rendered");
     let two = render(&parsed, &map(json!({ "run": "1" })), &stamp).expect("rendered");
@@ -199,21 +203,12 @@ fn what_is_no_template_is_refused_with_what_to_do() {
         ("{\"a\": [1,\n  -Infinity]}", "`-Infinity` at line 2 column"),
         ("[\nInfinity]", "`Infinity` at line 2 column 1"),
         ("{\"a\": Nothing}", "expected value at line 1"),
-        ("{\"a\": \"\\ud800\"}", "no JSON"),
+        ("{\"a\": \"\\ud800\"}", "half of a UTF-16 pair"),
+        ("{\"a\": \"\\udc00x\"}", "half of a UTF-16 pair"),
+        ("{\"a\": \"\\ud800\\u0041\"}", "half of a UTF-16 pair"),
         (deep.as_str(), "nested too deep"),
-        (
-            "{\"nbformat\": 4, \"nbformat_minor\": 5, \"cells\": [], \"metadata\": {\"kernelspec\": {\"name\": \"ir\"}}}",
-            "its kernel `ir` says no language",
-        ),
         ("{\"nbformat\": 4}", "`nbformat_minor` is missing"),
-        (
-            "{\"nbformat\": 4, \"nbformat_minor\": 5, \"cells\": []}",
-            "names no kernel",
-        ),
-        (
-            "{\"nbformat\": 4, \"nbformat_minor\": 5, \"cells\": [], \"metadata\": {\"kernelspec\": {\"name\": \"ir\", \"language\": \"R\"}}}",
-            "its language `R` is not supported in this version",
-        ),
+        ("\u{feff}\u{feff}{}", "two byte order marks"),
         (v3, "format 3"),
     ];
     for (text, expected) in cases {
@@ -226,6 +221,97 @@ fn what_is_no_template_is_refused_with_what_to_do() {
         refused
             .advice
             .contains("jupyter nbconvert --to notebook --nbformat 4")
+    );
+}
+
+#[test]
+fn a_language_is_needed_only_where_there_is_something_to_write() {
+    let table = [
+        (json!({}), None, "names no kernel"),
+        (
+            json!({ "kernelspec": { "name": "mine" } }),
+            None,
+            "its kernel `mine` says no language",
+        ),
+        (
+            json!({ "language_info": { "name": "sos" } }),
+            None,
+            "its language `sos` is not known",
+        ),
+        (
+            json!({ "language_info": { "name": "sos" } }),
+            Some("python"),
+            "",
+        ),
+    ];
+    for (metadata, asked, expected) in table {
+        let notebook =
+            json!({ "nbformat": 4, "nbformat_minor": 5, "cells": [], "metadata": metadata });
+        let mut template = Template::parse(notebook.to_string().as_bytes()).expect("a template");
+        template.ask(None, asked);
+        render(&template, &Parameters::new(), &Stamp::default()).expect("nothing to write");
+        match render(&template, &map(json!({ "run": 1 })), &Stamp::default()) {
+            Ok(_) => assert_eq!(expected, ""),
+            Err(refused) => assert!(refused.what.contains(expected), "{refused}"),
+        }
+    }
+}
+
+#[test]
+fn another_kernel_is_written_down_and_brings_its_language() {
+    let cases = [
+        ("python311", "run = 7", true),
+        ("ir", "run = 7", false),
+        ("xcpp17", "auto run = 7;", false),
+    ];
+    for (kernel, line, kept) in cases {
+        let mut template = Template::parse(&template(json!([]), 4)).expect("a template");
+        template.ask(Some(kernel), None);
+        let bytes =
+            render(&template, &map(json!({ "run": 7 })), &Stamp::default()).expect("rendered");
+        let notebook: Value = serde_json::from_slice(&bytes).expect("JSON");
+        assert_eq!(notebook["metadata"]["kernelspec"]["name"], kernel);
+        assert_eq!(
+            notebook["metadata"]["kernelspec"].get("language").is_some(),
+            kept
+        );
+        assert!(sources(&notebook)[0].contains(line), "{notebook}");
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_left_out_and_told() {
+    let marked = [b"\xef\xbb\xbf".as_slice(), &template(json!([]), 4)].concat();
+    let parsed = Template::parse(&marked).expect("a template");
+    assert!(parsed.remark().is_some());
+    let bytes = render(&parsed, &Parameters::new(), &Stamp::default()).expect("rendered");
+    assert!(bytes.starts_with(b"{"));
+    let wide: Vec<u8> = "\u{feff}{}"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    assert!(
+        Template::parse(&wide)
+            .expect_err("UTF-16")
+            .what
+            .contains("UTF-16")
+    );
+}
+
+#[test]
+fn declared_types_and_names_count_in_the_cell() {
+    let cell = code("run = 0\nname = ''\nenergy: float = 1", &["parameters"]);
+    let parsed = Template::parse(&template(json!([cell]), 4)).expect("a template");
+    let given = json!({ "run": "001234", "name": "001234", "energy": "nan", "other": "7" });
+    let typed = parsed.typed(map(given));
+    let bytes = render(&parsed, &typed, &Stamp::default()).expect("rendered");
+    let notebook: Value = serde_json::from_slice(&bytes).expect("JSON");
+    let expected =
+        "# Parameters\nrun = 1234\nname = \"001234\"\nenergy = float('nan')\nother = \"7\"\n";
+    assert_eq!(sources(&notebook)[1], expected);
+    assert_eq!(
+        notebook["metadata"]["papermill"]["parameters"]["energy"],
+        "nan"
     );
 }
 
@@ -291,16 +377,8 @@ fn a_name_passes_only_if_python_can_assign_to_it() {
     let program = "import json,sys\ndef can(name):\n try: compile(name + ' = 1', '', 'exec'); return True\n except SyntaxError: return False\nprint(json.dumps([can(name) for name in json.load(sys.stdin)]))";
     let python: Vec<bool> = serde_json::from_str(&python(program, &json!(names))).expect("JSON");
     for (name, can) in names.into_iter().zip(python) {
-        assert_eq!(literals::is_name(name), can, "{name:?}");
+        assert_eq!(python_language().is_name(name), can, "{name:?}");
     }
-}
-
-#[test]
-fn a_template_says_what_it_declares() {
-    let source = "# help\nrun = 0\nbeam: str = 'e'  # beam\nif run == 1:\n    z = 2\nx == 3\nurl=\"?a=b\"\nelse: y = 1\ny² = 2\nn += 1\na.b = 1\nbare: int\n";
-    let parsed =
-        Template::parse(&template(json!([code(source, &["parameters"])]), 4)).expect("a template");
-    assert_eq!(parsed.declared(), ["run", "beam", "url"]);
 }
 
 #[test]
@@ -353,31 +431,13 @@ fn python_reads_every_literal_as_the_value_it_was_given() {
     let numbers = "[0, -1, 123456789012345678901234567890, 1.0, 0.1, 1e22, 1e-7, 5e-324, 1.7976931348623157e308, 1e16, 123456.789, -0.0, 1e15]";
     let numbers: Value = serde_json::from_str(numbers).expect("JSON");
     let value = json!({ "strings": strings.as_slice(), "numbers": numbers, "nested": { "a": [null, true, { "": [] }], "é": {} } });
-    let lines = literals::cell(&map(json!({ "v": value })))
+    let lines = literals::cell(python_language(), &map(json!({ "v": value })), &[])
         .expect("literals")
         .concat();
     let program = format!(
         "{lines}import json,sys\nw = json.load(sys.stdin)\nassert repr(w) == repr(v), (w, v)\n"
     );
     python(&program, &value);
-}
-
-#[test]
-fn floats_look_as_in_python() {
-    let cases = [
-        ("1e22", "1e+22"),
-        ("1E-07", "1e-07"),
-        ("1.0", "1.0"),
-        ("100000.0", "100000.0"),
-        ("1e3", "1000.0"),
-    ];
-    for (json, python) in cases {
-        let value: Value = serde_json::from_str(&format!("{{\"x\": {json}}}")).expect("JSON");
-        assert_eq!(
-            literals::cell(&map(value)).expect("a literal")[1],
-            format!("x = {python}\n")
-        );
-    }
 }
 
 #[test]

@@ -10,5 +10,6 @@ mod delivery;
 mod disk;
 mod faults;
 mod hub;
+mod literals;
 mod proxy;
 mod tokens;

@@ -121,7 +121,7 @@ pub(in crate::notebook) fn r_map(parts: &[(&str, Part)]) -> Result<String, Strin
     }
     let entries = entries(parts, texts::r, |key, value| format!("{key} = {value}"))?;
     if entries.iter().any(|entry| entry.starts_with("paste0(")) {
-        return Err("R has no name of more than 5000 characters".into());
+        return Err("R reads no such long name that is not ASCII".into());
     }
     Ok(format!("list({})", entries.join(", ")))
 }
@@ -142,16 +142,20 @@ pub(in crate::notebook) fn julia_map(parts: &[(&str, Part)]) -> Result<String, S
     Ok(format!("Dict({})", entries.join(", ")))
 }
 
-fn container(keys: &[String], parts: &[(&str, Part)]) -> String {
+/// Octave's map fails on an empty key; MATLAB's manual says nothing of one.
+fn container(keys: &[String], parts: &[(&str, Part)]) -> Result<String, String> {
+    if parts.iter().any(|(key, _)| key.is_empty()) {
+        return Err("a containers.Map has no empty key".into());
+    }
     let values: Vec<&str> = parts.iter().map(|(_, part)| part.text.as_str()).collect();
-    match keys {
+    Ok(match keys {
         [] => "containers.Map()".to_owned(),
         keys => format!(
             "containers.Map({{{}}}, {{{}}})",
             keys.join(", "),
             values.join(", ")
         ),
-    }
+    })
 }
 
 /// MATLAB.
@@ -160,13 +164,13 @@ pub(in crate::notebook) fn matlab_map(parts: &[(&str, Part)]) -> Result<String, 
         .iter()
         .map(|(key, _)| texts::matlab_key(key))
         .collect();
-    Ok(container(&keys, parts))
+    container(&keys, parts)
 }
 
 /// Octave.
 pub(in crate::notebook) fn octave_map(parts: &[(&str, Part)]) -> Result<String, String> {
     let keys = entries(parts, texts::octave, |key, _| key.to_owned())?;
-    Ok(container(&keys, parts))
+    container(&keys, parts)
 }
 
 /// C#.

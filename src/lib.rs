@@ -17,4 +17,5 @@ pub mod path;
 pub mod retry;
 pub mod run;
 pub mod status;
+pub mod text;
 pub mod worker;

@@ -8,7 +8,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("run", &[]),
     ("failure", &[]),
     ("retry", &[]),
-    ("notebook", &["run"]),
+    ("text", &["run"]),
+    ("notebook", &["run", "text"]),
     ("job", &["config", "failure", "notebook", "retry", "run"]),
     ("config", &["failure", "notebook", "retry", "run"]),
     ("health", &[]),
@@ -17,7 +18,7 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "detect",
         &[
-            "config", "failure", "health", "job", "ledger", "retry", "run",
+            "text", "config", "failure", "health", "job", "ledger", "retry", "run",
         ],
     ),
     (
@@ -44,6 +45,7 @@ const PURE: &[&str] = &[
     "failure",
     "job",
     "retry",
+    "text",
     "notebook",
     "config/checked",
     "detect/readiness",

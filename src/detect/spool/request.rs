@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::run::Parameters;
+use crate::text::Format;
 
 /// The keys of a request.
 const KEYS: [&str; 8] = [
@@ -101,23 +102,16 @@ impl Request {
 
 /// Reads a trigger file by its extension.
 pub(super) fn parse(text: &str, extension: &str) -> Result<Request, Rejection> {
-    let value: Value = match extension {
-        "json" => serde_json::from_str(text).map_err(|error| {
-            Rejection::new("no-json", error.to_string()).at(error.line(), error.column())
-        })?,
-        "toml" => toml::from_str::<toml::Table>(text)
-            .map_err(|error| no_toml(text, &error))
-            .and_then(|table| {
-                serde_json::to_value(table)
-                    .map_err(|error| Rejection::new("no-toml", error.to_string()))
-            })?,
-        _ => serde_saphyr::from_str(text).map_err(|error| {
-            let place = error
-                .location()
-                .map_or((0, 0), |at| (at.line() as usize, at.column() as usize));
-            Rejection::new("no-yaml", error.to_string()).at(place.0, place.1)
-        })?,
+    // The spool takes no other extensions than these.
+    let format = Format::of_extension(extension).unwrap_or(Format::Yaml);
+    let code = match format {
+        Format::Json => "no-json",
+        Format::Yaml => "no-yaml",
+        Format::Toml => "no-toml",
     };
+    let value = format
+        .read(text)
+        .map_err(|error| Rejection::new(code, error.what).at(error.line, error.column))?;
     let Value::Object(mut entries) = value else {
         return Err(Rejection::new(
             "no-table",
@@ -142,16 +136,6 @@ pub(super) fn parse(text: &str, extension: &str) -> Result<Request, Rejection> {
             "`run` must be text or a number",
         )),
     }
-}
-
-fn no_toml(text: &str, error: &toml::de::Error) -> Rejection {
-    let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
-    let column = before
-        .rsplit('\n')
-        .next()
-        .map_or(0, |line| line.chars().count())
-        + 1;
-    Rejection::new("no-toml", error.message()).at(before.matches('\n').count() + 1, column)
 }
 
 fn unknown_key(key: &str) -> Rejection {

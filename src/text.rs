@@ -1,0 +1,281 @@
+//! Reading JSON, YAML and TOML that people and programs wrote, with a sentence and a place for what
+//! can't be read. Pure.
+
+mod yaml;
+
+use serde_json::{Number, Value, json};
+
+/// A format of parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON, numbers exact.
+    Json,
+    /// YAML 1.2: `yes` and `on` are texts, `012` and `12:30` are no octal or sexagesimal numbers.
+    Yaml,
+    /// TOML.
+    Toml,
+}
+
+/// Why a text can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What is wrong, with its place.
+    pub what: String,
+    /// What to do.
+    pub advice: &'static str,
+    /// The line from 1; 0 if it isn't known.
+    pub line: usize,
+    /// The column from 1; 0 if it isn't known.
+    pub column: usize,
+}
+
+impl Format {
+    /// The format that a file's extension says.
+    #[must_use]
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        match extension.to_ascii_lowercase().as_str() {
+            "json" => Some(Self::Json),
+            "yaml" | "yml" => Some(Self::Yaml),
+            "toml" => Some(Self::Toml),
+            _ => None,
+        }
+    }
+
+    /// Reads a text. What JSON has no form for comes as [`crate::run::special`] says.
+    ///
+    /// # Errors
+    /// What is wrong, where, and what to do.
+    pub fn read(self, text: &str) -> Result<Value, Unreadable> {
+        match self {
+            Self::Json => json(text),
+            Self::Yaml => yaml::read(text),
+            Self::Toml => toml(text),
+        }
+    }
+}
+
+/// The text of a file's bytes, without a byte order mark, and whether there was one.
+///
+/// # Errors
+/// No UTF-8, or more than one mark.
+pub fn utf8(bytes: &[u8]) -> Result<(&str, bool), Unreadable> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let wrong = |what: String| Unreadable {
+        what,
+        advice: "save it again as UTF-8",
+        line: 0,
+        column: 0,
+    };
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        let what = "it is UTF-16 (it begins with that byte order mark); UTF-8 is needed";
+        return Err(wrong(what.into()));
+    }
+    let unmarked = bytes.strip_prefix(MARK);
+    let text = std::str::from_utf8(unmarked.unwrap_or(bytes))
+        .map_err(|error| wrong(format!("it is not UTF-8 (byte {})", error.valid_up_to())))?;
+    if text.as_bytes().starts_with(MARK) {
+        return Err(wrong("it begins with two byte order marks".into()));
+    }
+    Ok((text, unmarked.is_some()))
+}
+
+fn json(text: &str) -> Result<Value, Unreadable> {
+    serde_json::from_str(text).map_err(|error| {
+        let (what, advice) = no_json(text, &error);
+        let (line, column) = (error.line(), error.column());
+        Unreadable {
+            what,
+            advice,
+            line,
+            column,
+        }
+    })
+}
+
+/// What a text that JSON's reader refused is, and what to do. The reader has no codes for most of
+/// it; its own text and the file's are all there is to tell by.
+fn no_json(text: &str, error: &serde_json::Error) -> (String, &'static str) {
+    let (line, column) = (error.line(), error.column());
+    let place = format!("line {line} column {column}");
+    let said = error.to_string();
+    if said.starts_with("recursion limit") {
+        let what = format!("it is nested too deep ({place}); 128 levels can be read");
+        return (what, "make it flatter; in a notebook, clear the outputs");
+    }
+    if said.contains("surrogate") || said.contains("end of hex escape") {
+        let what = format!("it has half of a UTF-16 pair (`\\ud800` to `\\udfff`) at {place}");
+        return (what, "remove that character, which no text can hold");
+    }
+    if let Some(token) = non_finite(text, line, column) {
+        let what = format!("it is no JSON: `{token}` at {place} is no number in JSON");
+        return (
+            what,
+            "give it as text; in a notebook, clear the outputs or metadata holding it",
+        );
+    }
+    (
+        format!("it is no JSON: {said}"),
+        "correct it there; a notebook is best saved again from Jupyter",
+    )
+}
+
+/// The `NaN` or `Infinity` at a position, which Python writes though JSON has neither.
+fn non_finite(text: &str, line: usize, column: usize) -> Option<&'static str> {
+    let line = text.lines().nth(line.checked_sub(1)?)?;
+    let tail = line.get(column.saturating_sub(2)..)?;
+    ["NaN", "-Infinity", "Infinity"]
+        .into_iter()
+        .find(|token| (0..=1).any(|at| tail.get(at..).is_some_and(|t| t.starts_with(token))))
+}
+
+/// A float as a parameter.
+fn float(value: f64) -> Value {
+    match Number::from_f64(value) {
+        Some(number) => Value::Number(number),
+        None if value.is_nan() => json!({ "$float": "nan" }),
+        None if value > 0.0 => json!({ "$float": "inf" }),
+        None => json!({ "$float": "-inf" }),
+    }
+}
+
+fn toml(text: &str) -> Result<Value, Unreadable> {
+    let table: toml::Table = toml::from_str(text).map_err(|error| {
+        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        let line = before.matches('\n').count() + 1;
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        let column = last.chars().count() + 1;
+        let what = format!(
+            "it is no TOML: {} at line {line} column {column}",
+            error.message()
+        );
+        Unreadable {
+            what,
+            advice: "correct it there",
+            line,
+            column,
+        }
+    })?;
+    Ok(from_toml(toml::Value::Table(table)))
+}
+
+/// A value of TOML as a parameter; dates and times without an offset are no instants, so texts.
+#[must_use]
+pub fn from_toml(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => text.into(),
+        toml::Value::Integer(value) => value.into(),
+        toml::Value::Float(value) => float(value),
+        toml::Value::Boolean(value) => value.into(),
+        toml::Value::Datetime(time) if time.offset.is_some() => {
+            json!({ "$datetime": time.to_string() })
+        }
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(items) => items.into_iter().map(from_toml).collect(),
+        toml::Value::Table(entries) => {
+            let entry = |(key, value)| (key, from_toml(value));
+            Value::Object(entries.into_iter().map(entry).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn yaml_is_read_as_version_1_2_says() {
+        let table = [
+            ("yes", "\"yes\""),
+            ("on", "\"on\""),
+            ("true", "true"),
+            ("~", "null"),
+            ("12:30:45", "\"12:30:45\""),
+            ("1e3", "1000.0"),
+            ("0x10", "16"),
+            ("0o17", "15"),
+            ("1_000", "\"1_000\""),
+            ("0b11", "\"0b11\""),
+            ("[&a 1_0, *a]", "[\"1_0\",\"1_0\"]"),
+            ("é: 1_0\nb: +5\nc: .5", "{\"é\":\"1_0\",\"b\":5,\"c\":0.5}"),
+            (".nan", "{\"$float\":\"nan\"}"),
+            ("-.inf", "{\"$float\":\"-inf\"}"),
+            ("2026-11-21", "\"2026-11-21\""),
+            ("2026-11-21T05:27:45Z", "\"2026-11-21T05:27:45Z\""),
+            ("'012'", "\"012\""),
+            ("012", "12"),
+            ("18446744073709551616", "18446744073709551616"),
+            (
+                "123456789012345678901234567890",
+                "123456789012345678901234567890",
+            ),
+            ("1.50", "1.5"),
+            ("[a, {b: 1}]", "[\"a\",{\"b\":1}]"),
+            ("{1: x}", "{\"1\":\"x\"}"),
+        ];
+        for (text, expected) in table {
+            let read = Format::Yaml.read(text).map(|value| value.to_string());
+            assert_eq!(read.as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn toml_and_json_keep_what_they_say() {
+        let toml = Format::Toml
+            .read("a = nan\nb = 2026-11-21T05:27:45+01:00\nc = 2026-11-21\nd = 1.5")
+            .expect("TOML");
+        let expected = "{\"a\":{\"$float\":\"nan\"},\"b\":{\"$datetime\":\"2026-11-21T05:27:45+01:00\"},\"c\":\"2026-11-21\",\"d\":1.5}";
+        assert_eq!(toml.to_string(), expected);
+        let json = Format::Json
+            .read("{\"a\": 1.50, \"b\": 123456789012345678901}")
+            .expect("JSON");
+        assert_eq!(json.to_string(), "{\"a\":1.50,\"b\":123456789012345678901}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let deep = |open: &str| open.repeat(129);
+        let table = [
+            (
+                Format::Json,
+                "{\"a\": NaN}".to_owned(),
+                "`NaN` at line 1 column",
+                1,
+            ),
+            (
+                Format::Json,
+                "\"\\ud800\"".to_owned(),
+                "half of a UTF-16 pair",
+                1,
+            ),
+            (Format::Json, deep("["), "nested too deep", 1),
+            (Format::Json, "{\n\"a\" 1}".to_owned(), "no JSON", 2),
+            (Format::Yaml, "a: [1\nb: 2".to_owned(), "no YAML", 2),
+            (Format::Yaml, deep("["), "no YAML", 1),
+            (Format::Toml, "a = \n".to_owned(), "no TOML", 1),
+            (Format::Toml, format!("a = {}", deep("[")), "no TOML", 1),
+        ];
+        for (format, text, what, line) in table {
+            let refused = format.read(&text).expect_err(&text);
+            assert!(refused.what.contains(what), "{text}: {refused:?}");
+            assert_eq!(refused.line, line, "{text}: {refused:?}");
+        }
+        assert!(
+            utf8(b"\xff\xfe{")
+                .expect_err("UTF-16")
+                .what
+                .contains("UTF-16")
+        );
+        assert!(utf8(b"a\xff").expect_err("Latin-1").what.contains("byte 1"));
+        assert_eq!(utf8(b"\xef\xbb\xbfx"), Ok(("x", true)));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text: String, pieces in "[-a-z0-9:\\[\\]{}&*!'\"|>#,.\n ]{0,40}") {
+            for format in [Format::Json, Format::Yaml, Format::Toml] {
+                let _ = format.read(&text);
+                let _ = format.read(&pieces);
+            }
+        }
+    }
+}

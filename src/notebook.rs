@@ -6,6 +6,7 @@
 
 mod declared;
 mod document;
+mod expression;
 mod language;
 mod literals;
 mod names;
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::run::Parameters;
 pub use declared::{Declared, Kind};
+pub use expression::{check_expression, holds};
 use language::Language;
 pub use names::{expand, expand_path, expand_value, number, placeholders};
 use style::Style;

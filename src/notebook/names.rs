@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{NotebookCode, NotebookError};
-use crate::run::Parameters;
+use crate::run::{Parameters, plain};
 
 /// A piece of a pattern.
 enum Piece<'a> {
@@ -119,23 +119,28 @@ pub fn number(path: &str, n: u32) -> String {
 }
 
 fn lookup<'a>(name: &str, parameters: &'a Parameters) -> Result<&'a Value, NotebookError> {
-    parameters.get(name).ok_or_else(|| {
-        let known: Vec<&str> = parameters.keys().map(String::as_str).collect();
-        let there_is = match known.as_slice() {
-            [] => "the run has no parameters".to_owned(),
-            known => format!("the run has {}", known.join(", ")),
-        };
-        NotebookError::new(
-            NotebookCode::ParameterMissing,
-            format!("`{{{name}}}` has no value; {there_is}"),
-            "correct the placeholder, or let the run give this parameter",
-        )
-    })
+    parameters
+        .get(name)
+        .ok_or_else(|| missing(&format!("`{{{name}}}`"), parameters))
+}
+
+/// What is said where a run lacks a parameter.
+pub(super) fn missing(asked: &str, parameters: &Parameters) -> NotebookError {
+    let known: Vec<&str> = parameters.keys().map(String::as_str).collect();
+    let there_is = match known.as_slice() {
+        [] => "the run has no parameters".to_owned(),
+        known => format!("the run has {}", known.join(", ")),
+    };
+    NotebookError::new(
+        NotebookCode::ParameterMissing,
+        format!("{asked} has no value; {there_is}"),
+        "correct the placeholder, or let the run give this parameter",
+    )
 }
 
 fn padded(value: &Value, width: usize) -> String {
-    let text = match value {
-        Value::String(text) => text.clone(),
+    let text = match plain(value) {
+        Value::String(text) => text,
         other => other.to_string(),
     };
     match text.strip_prefix('-') {

@@ -157,6 +157,24 @@ impl Template {
         Some(declared::declared(&source, self.row().ok()?))
     }
 
+    /// The names among `parameters` that its `parameters` cell doesn't declare, each with the nearest
+    /// one that it does; `None` where it has no such cell.
+    #[must_use]
+    pub fn unknown(&self, parameters: &Parameters) -> Option<Vec<(String, Option<String>)>> {
+        let declared = self.declared()?;
+        let near = |name: &str| {
+            let distance = |one: &Declared| strsim::damerau_levenshtein(&one.name, name);
+            let nearest = declared.iter().min_by_key(|one| distance(one));
+            // A third of the letters may be wrong, as in most spelling correctors.
+            nearest.filter(|one| distance(one) * 3 <= name.chars().count().max(3))
+        };
+        let unknown = parameters
+            .keys()
+            .filter(|name| declared.iter().all(|one| one.name != **name));
+        let pair = |name: &String| (name.clone(), near(name).map(|one| one.name.clone()));
+        Some(unknown.map(pair).collect())
+    }
+
     /// The parameters with text made what the template declares: a captured `001234` becomes an
     /// integer where the default is one. Whatever doesn't read as that stays text.
     #[must_use]
@@ -188,18 +206,39 @@ pub struct Stamp<'a> {
     pub output_path: Option<&'a str>,
 }
 
+/// The values that a notebook is rendered with.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'a> {
+    /// What goes into the cell.
+    pub cell: &'a Parameters,
+    /// What placeholders in markdown see: the run's parameters as they were captured.
+    pub text: &'a Parameters,
+}
+
+impl<'a> From<&'a Parameters> for Values<'a> {
+    fn from(all: &'a Parameters) -> Self {
+        Self {
+            cell: all,
+            text: all,
+        }
+    }
+}
+
 /// Renders a notebook; the bytes of its file.
 ///
 /// # Errors
-/// `ParameterInvalid` for a name or value that the language can't hold; `TemplateInvalid` where the
-/// language isn't known or the template's metadata leave no place for ours.
-pub fn render(
+/// `ParameterInvalid` for a name or value that the language can't hold; `ParameterMissing` for a
+/// placeholder without a value; `TemplateInvalid` where the language isn't known, a placeholder
+/// can't be read or the template's metadata leave no place for ours.
+pub fn render<'a>(
     template: &Template,
-    parameters: &Parameters,
+    values: impl Into<Values<'a>>,
     stamp: &Stamp<'_>,
 ) -> Result<Vec<u8>, NotebookError> {
+    let values = values.into();
     let mut notebook = template.document.clone();
-    let source = cell(template, parameters)?;
+    place::fill(&mut notebook, values.text)?;
+    let source = cell(template, values.cell)?;
     // The run's values count too: two bare renderings name neither job nor run.
     let identity = [stamp.job, stamp.run].map(Option::unwrap_or_default);
     let seed = format!(
@@ -211,11 +250,11 @@ pub fn render(
     place::inject(
         &mut notebook,
         source,
-        parameters.is_empty(),
+        values.cell.is_empty(),
         template.minor,
         &seed,
     );
-    place::describe(&mut notebook, parameters, template, stamp)?;
+    place::describe(&mut notebook, values.cell, template, stamp)?;
     Ok(template.style.write(&notebook))
 }
 

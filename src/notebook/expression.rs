@@ -51,8 +51,12 @@ pub fn check_expression(expression: &str) -> Result<(), NotebookError> {
 }
 
 /// Replaces every `{{ expression }}` of a markdown text by its value, so that it reads as that
-/// value and nothing in it becomes markup.
-pub(super) fn fill(text: &str, parameters: &Parameters) -> Result<String, NotebookError> {
+/// value and nothing in it becomes markup. All values together take at most `room` bytes.
+pub(super) fn fill(
+    text: &str,
+    parameters: &Parameters,
+    room: &mut usize,
+) -> Result<String, NotebookError> {
     let mut filled = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("{{") {
@@ -68,7 +72,15 @@ pub(super) fn fill(text: &str, parameters: &Parameters) -> Result<String, Notebo
         })?;
         let expression = &inside[..end];
         let value = evaluate(expression.trim(), parameters)?;
-        filled.push_str(&escaped(&value.to_string()));
+        let written = escaped(&value.to_string());
+        *room = room.checked_sub(written.len()).ok_or_else(|| {
+            wrong(
+                expression,
+                "the values are too long for a notebook",
+                "use smaller parameters",
+            )
+        })?;
+        filled.push_str(&written);
         rest = &inside[end + 2..];
     }
     filled.push_str(rest);
@@ -343,14 +355,19 @@ mod tests {
             ("no {braces} {% here %}", "no {braces} {% here %}"),
         ];
         for (text, expected) in table {
-            assert_eq!(fill(text, &parameters()).as_deref(), Ok(expected), "{text}");
+            assert_eq!(
+                fill(text, &parameters(), &mut 1000).as_deref(),
+                Ok(expected),
+                "{text}"
+            );
         }
         for (text, expected) in [
             ("{{ run", "`}}`"),
             ("{{ nope }}", "nope"),
             ("{{}}", "unexpected"),
+            ("{{ evil }}".repeat(40).as_str(), "too long"),
         ] {
-            let refused = fill(text, &parameters()).expect_err(text);
+            let refused = fill(text, &parameters(), &mut 1000).expect_err(text);
             assert!(refused.what.contains(expected), "{text}: {refused}");
         }
     }
@@ -360,8 +377,8 @@ mod tests {
         fn no_text_makes_it_panic(text: String, pieces in "[a-z0-9 ()<>=!~*|.,'\"\\[\\]{}+-]{0,40}") {
             for text in [&text, &pieces] {
                 let _ = holds(text, &parameters());
-                let _ = fill(&format!("{{{{{text}}}}}"), &parameters());
-                let _ = fill(text, &parameters());
+                let _ = fill(&format!("{{{{{text}}}}}"), &parameters(), &mut 1000);
+                let _ = fill(text, &parameters(), &mut 1000);
             }
         }
     }

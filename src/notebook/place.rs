@@ -4,11 +4,15 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{NotebookError, Stamp, Template, sha256};
+use super::{NotebookError, Stamp, Template, expression, sha256};
 use crate::run::{Parameters, plain_entries};
 
 const DECLARED: &str = "parameters";
 const INJECTED: &str = "injected-parameters";
+/// On markdown cells whose placeholders are filled.
+const FILLED: &str = "nbcourier";
+/// What all placeholders of a notebook may come to together, bytes.
+const LARGEST_FILL: usize = 4 << 20;
 /// On cells in which papermill tells of an error of an earlier execution.
 const ERROR_MARKER: &str = "papermill-error-cell-tag";
 
@@ -37,6 +41,29 @@ pub(super) fn inject(
     if let Some(ids) = &mut ids {
         ids.complete(cells);
     }
+}
+
+/// Fills the placeholders of markdown cells that are tagged for it.
+pub(super) fn fill(notebook: &mut Value, values: &Parameters) -> Result<(), NotebookError> {
+    let cells = notebook.get_mut("cells").and_then(Value::as_array_mut);
+    let mut room = LARGEST_FILL;
+    for (at, cell) in cells.into_iter().flatten().enumerate() {
+        if cell["cell_type"] != "markdown" || !is_tagged(cell, FILLED) {
+            continue;
+        }
+        let filled =
+            expression::fill(&text(&cell["source"]), values, &mut room).map_err(|error| {
+                NotebookError {
+                    what: format!("cell {}: {}", at + 1, error.what),
+                    ..error
+                }
+            })?;
+        cell["source"] = match cell["source"] {
+            Value::Array(_) => filled.split_inclusive('\n').map(Value::from).collect(),
+            _ => filled.into(),
+        };
+    }
+    Ok(())
 }
 
 fn cell(source: Vec<String>, id: Option<String>) -> Value {

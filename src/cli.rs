@@ -207,7 +207,7 @@ async fn run(context: &Context, command: Command) -> Result<u8, Stop> {
             Command::Retry(arguments) => acts::retry(context, &arguments).await,
             Command::Skip(arguments) => acts::skip(context, &arguments).await,
             Command::Submit(arguments) => acts::submit(context, &arguments).await,
-            Command::Render(arguments) => render::run(context, &arguments),
+            Command::Render(arguments) => render::run(context, &arguments).await,
             Command::Demo(arguments) => demo::run(context, &arguments).await,
         }
     };

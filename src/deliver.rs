@@ -5,15 +5,19 @@
 
 mod desk;
 mod render;
+mod template;
 
 use crate::config::Config;
+use crate::config::checked::Notebook;
 use crate::destination::{Found, Place, Wanted};
 use crate::failure::{Code, Failure};
 use crate::job::{Created, Outcome};
 use crate::ledger::Claimed;
 use crate::notebook;
 pub use desk::Desk;
-pub use render::{Rendered, read_template, render};
+pub use render::{Rendered, describe_unknown, render};
+use template::newest;
+pub use template::{Chosen, at_hand, survey};
 
 /// Numbers that are tried for a taken name before a person is asked.
 const NUMBERS: u32 = 1000;
@@ -29,16 +33,49 @@ pub async fn deliver(desk: &Desk, job: &Claimed) -> Outcome {
 async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>), Failure> {
     let destination = desk.destination(&job.order.destination)?;
     let user = user_of(&desk.config, job)?;
-    let notebook = render(&desk.config, &job.order)?;
+    let (chosen, table) = Chosen::for_order(&desk.config, &job.order)?;
+    // What can be told without the network is told before a server is started.
+    let early = match &chosen {
+        Chosen::File { path, .. } => {
+            let read = template::read_file(path);
+            Some(rendered(desk, job, table, &chosen, read).await?)
+        }
+        Chosen::Contents(_) => None,
+    };
     let place = destination
         .open(
             user.as_deref(),
             desk.memory(&job.order.destination).await.as_ref(),
         )
         .await?;
+    let notebook = match early {
+        Some(notebook) => notebook,
+        None => {
+            let read = place.read(chosen.path()).await?;
+            let read = read.ok_or_else(|| "there is no such file, or it isn't text".to_owned());
+            rendered(desk, job, table, &chosen, read).await?
+        }
+    };
     let _permit = desk.permit(&job.order.destination).await;
     sweep_once(desk, job, &place, &notebook.path).await?;
     create(desk, job, &place, &notebook).await
+}
+
+/// Renders by the newest good version of the template.
+async fn rendered(
+    desk: &Desk,
+    job: &Claimed,
+    table: &Notebook,
+    chosen: &Chosen,
+    read: Result<Vec<u8>, String>,
+) -> Result<Rendered, Failure> {
+    let source = chosen.source(&job.order.destination, &job.user);
+    let template = newest((&desk.ledger, &desk.health), chosen, &source, read).await?;
+    let notebook = render(&desk.config, table, &template, &job.order)?;
+    if let Some(warning) = &notebook.warning {
+        desk.warn_once(warning);
+    }
+    Ok(notebook)
 }
 
 /// The user a job is for; `None` is the credential's owner.

@@ -101,6 +101,17 @@ impl Place<'_> {
         }
     }
 
+    /// The bytes of a text file; `None` where there is none.
+    ///
+    /// # Errors
+    /// When it can't be told.
+    pub async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        match self {
+            Self::Jupyter(place) => place.read(path).await,
+            Self::Directory(directory) => block_in_place(|| directory.read(path)),
+        }
+    }
+
     /// Removes what an earlier attempt of the job left beside `path` under its temporary name.
     ///
     /// # Errors

@@ -151,12 +151,17 @@ codes! {
     UserRefused "user-refused" Hold(Probe::Restart), Job, "add the user to `users` of the destination, or `nbcourier skip` the run";
     // The job or its notebook needs a person.
     TemplateInvalid "template-invalid" Hold(Probe::Template), Notebook, "mend the template; delivery goes on by itself";
+    TemplateUnusable "template-unusable" Hold(Probe::Try), Job, "add or mend the template that the run's parameters choose; delivery goes on by itself";
+    TemplateNotThere "template-not-there" Hold(Probe::Try), User, "put the template there in Jupyter, or mend it; delivery goes on by itself";
+    WhenInvalid "when-invalid" Hold(Probe::Restart), Job, "correct `when` and restart, or `nbcourier skip` the run";
+    ParameterUnknown "parameter-unknown" Hold(Probe::Try), Job, "declare it in the template's `parameters` cell, or set `unknown_parameters`; then delivery goes on by itself";
     ParameterMissing "parameter-missing" Hold(Probe::Restart), Job, "correct the placeholder or deliver by hand with `nbcourier submit PATH -p NAME VALUE`";
     ParameterInvalid "parameter-invalid" Hold(Probe::Restart), Job, "rename the parameter or correct its value at its source, then `nbcourier retry`";
     NameUnusable "name-unusable" Hold(Probe::Restart), Job, "set a shorter `name` or `directory` (at most 200 bytes for each name)";
     DestinationRemoved "destination-removed" Hold(Probe::Restart), Destination, "put the table back into the configuration and restart, or `nbcourier skip` what waits";
     NotebookRemoved "notebook-removed" Hold(Probe::Restart), Notebook, "put the table back into the configuration and restart, or `nbcourier skip` what waits";
     // Never.
+    NotWanted "not-wanted" GiveUp, Job, "nothing, if `when` is meant so; else correct it, restart and `nbcourier retry`";
     NotebookRejected "notebook-rejected" GiveUp, Job, "correct the template, then `nbcourier retry --fresh`";
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
 use crate::failure::{Class, Failure, Pace};
-use crate::notebook::expand;
+use crate::notebook::{expand, holds};
 use crate::retry::{Paces, RetryPolicy, backoff};
 use crate::run::Parameters;
 
@@ -58,7 +58,7 @@ pub struct Only {
 }
 
 /// The jobs of a run. Whether a user may be acted for is asked at delivery, so that a refusal is
-/// seen on the job and a corrected configuration releases it.
+/// seen on the job and a corrected configuration releases it; so is a `when` that can't be told.
 #[must_use]
 pub fn plan(config: &Config, watch: &str, parameters: &Parameters, only: &Only) -> Vec<PlannedJob> {
     let allows = |list: &Option<Vec<String>>, name: &str| {
@@ -68,7 +68,10 @@ pub fn plan(config: &Config, watch: &str, parameters: &Parameters, only: &Only) 
     let asked = |list: &[String], name: &String| list.is_empty() || list.contains(name);
     let mut jobs = Vec::new();
     for notebook in &config.notebooks {
-        if !allows(&notebook.watches, watch) || !asked(&only.notebook, &notebook.name) {
+        let when = notebook.when.as_deref();
+        let unwanted = when.is_some_and(|when| holds(when, parameters) == Ok(false));
+        let here = allows(&notebook.watches, watch) && asked(&only.notebook, &notebook.name);
+        if !here || unwanted {
             continue;
         }
         for destination in &config.destinations {

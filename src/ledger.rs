@@ -11,6 +11,7 @@ mod lock;
 mod read;
 mod runs;
 mod schema;
+mod templates;
 mod work;
 
 use std::path::Path;

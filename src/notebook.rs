@@ -10,6 +10,7 @@ mod expression;
 mod language;
 mod literals;
 mod names;
+mod percent;
 mod place;
 mod style;
 
@@ -20,7 +21,7 @@ use crate::run::Parameters;
 pub use declared::{Declared, Kind};
 pub use expression::{check_expression, holds};
 use language::Language;
-pub use names::{expand, expand_path, expand_value, number, placeholders};
+pub use names::{expand, expand_path, expand_value, expand_values, number, placeholders};
 use style::Style;
 
 /// What is wrong with a template or a parameter.
@@ -100,6 +101,23 @@ impl Template {
         })
     }
 
+    /// Reads a template that is Python text in the py:percent format.
+    ///
+    /// # Errors
+    /// `TemplateInvalid`, with the line.
+    pub fn parse_percent(bytes: &[u8]) -> Result<Self, NotebookError> {
+        let (text, marked) = document::text(bytes)?;
+        let document = percent::read(text)?;
+        Ok(Self {
+            minor: document::check(&document)?,
+            style: Style::jupyter(),
+            sha256: sha256(bytes),
+            document,
+            marked,
+            asked: None,
+        })
+    }
+
     /// The sha256 of the template's file, in hex.
     #[must_use]
     pub fn sha256(&self) -> &str {
@@ -121,6 +139,12 @@ impl Template {
             place::kernel(&mut self.document, kernel, foreign);
         }
         self.asked = language.map(str::to_owned).or(self.asked.take());
+    }
+
+    /// The template as a notebook's file, before anything is rendered.
+    #[must_use]
+    pub fn source(&self) -> Vec<u8> {
+        self.style.write(&self.document)
     }
 
     /// The name of the language that parameters are written in.

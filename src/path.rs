@@ -72,6 +72,12 @@ impl Directory {
         Ok(if torso { Found::Absent } else { Found::Taken })
     }
 
+    /// The bytes of a file below the root; `None` where there is none.
+    pub(crate) fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        let path = self.root.join(path);
+        read(&path).map_err(|error| failure("read", &path, &error))
+    }
+
     pub(crate) fn place(&self, path: &str, wanted: &Wanted<'_>) -> Result<(), Failure> {
         if path.split('/').any(|name| name.len() > 200) {
             let what = format!("`{path}` has a name of more than 200 bytes");

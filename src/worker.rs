@@ -43,6 +43,7 @@ pub async fn run(desk: Arc<Desk>, ready: Arc<Notify>, mut stop: watch::Receiver<
     while !*stop.borrow() {
         let pause = worker.claim_due(&desk).await;
         probes.survey(&desk, &mut worker);
+        probes.survey_templates(&desk, &mut worker);
         probes.start_due(&desk, &mut worker).await;
         tokio::select! {
             () = ready.notified() => {}

@@ -11,7 +11,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("text", &["run"]),
     ("notebook", &["run", "text"]),
     ("job", &["config", "failure", "notebook", "retry", "run"]),
-    ("config", &["failure", "notebook", "retry", "run"]),
+    ("config", &["failure", "notebook", "retry", "run", "text"]),
     ("health", &[]),
     ("http", &["config", "failure"]),
     ("ledger", &["failure", "job", "run"]),

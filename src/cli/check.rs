@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Context, Stop, exit};
 use crate::config::Config;
 use crate::config::checked::{self, Notebook, Watch};
-use crate::deliver::read_template;
+use crate::deliver::Chosen;
 use crate::destination::{Accepted, Destination, Report, Wanted};
 use crate::failure::{Class, Code, Failure};
 use crate::ledger::Ledger;
@@ -226,7 +226,14 @@ fn spool(directory: &Path) -> Check {
 
 fn notebook(table: &Notebook) -> Check {
     let name = format!("notebook {}", table.name);
-    match read_template(&table.template) {
+    let Some(template) = Chosen::fixed(table) else {
+        let what = format!(
+            "{} is read for each run; --replay renders it",
+            table.template
+        );
+        return Check::ok(&name, what);
+    };
+    match template.read() {
         Err(failure) => Check::failed(&name, &failure, exit::NOT_WELL),
         Ok(template) => {
             let declared = template.declared().unwrap_or_default();
@@ -235,10 +242,7 @@ fn notebook(table: &Notebook) -> Check {
                 [] => "no parameters".into(),
                 names => names.join(", "),
             };
-            Check::ok(
-                &name,
-                format!("{} declares {declares}", table.template.display()),
-            )
+            Check::ok(&name, format!("{} declares {declares}", table.template))
         }
     }
 }

@@ -1,169 +1,249 @@
 //! `nbcourier render`.
 
+mod given;
+mod help;
+
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-
-use serde_json::{Number, Value};
+use std::time::Duration;
 
 use super::{Context, Stop, exit};
 use crate::config::Config;
-use crate::deliver;
+use crate::deliver::{self, Chosen};
 use crate::job::{self, Only, Order};
-use crate::notebook::{self, Stamp, Template};
-use crate::run::Parameters;
+use crate::ledger::Ledger;
+use crate::notebook::{self, NotebookError, Stamp, Template};
+pub(super) use given::parameters;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Render what would be delivered for this run directory
-    #[arg(long, value_name = "PATH")]
+    /// Render what would be delivered for this run directory, without network
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["kernel", "language", "help_notebook"])]
     run: Option<PathBuf>,
-    /// TEMPLATE OUT, or with `--run` only OUT; `-` is stdin or stdout
-    #[arg(required = true, num_args = 1..=2, value_names = ["TEMPLATE", "OUT"])]
+    /// TEMPLATE (.ipynb, or .py in the py:percent format) and OUT, with `--run` only OUT; `-` is
+    /// stdin or stdout. What exists is never overwritten
+    #[arg(num_args = 0..=2, value_names = ["TEMPLATE", "OUT"])]
     files: Vec<PathBuf>,
-    /// A parameter, typed as papermill does; text with leading zeros, `_`, blanks, nan, inf stays text
-    #[arg(short, long = "parameter", num_args = 2, value_names = ["NAME", "VALUE"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
-    parameters: Vec<String>,
-    /// A parameter that is text
-    #[arg(short = 'r', long = "raw", num_args = 2, value_names = ["NAME", "RAW"], action = clap::ArgAction::Append, allow_hyphen_values = true)]
-    raw: Vec<String>,
-    /// A JSON file of parameters
-    #[arg(short, long = "file", value_name = "FILE")]
-    file: Vec<PathBuf>,
+    #[command(flatten)]
+    given: given::Arguments,
+    /// The notebook's kernel, in place of the template's; it is written into the notebook
+    #[arg(short, long, value_name = "KERNEL")]
+    kernel: Option<String>,
+    /// The language that parameters are written in, in place of the kernel's
+    #[arg(short, long, value_name = "LANGUAGE")]
+    language: Option<String>,
+    /// Show what the template takes: names, types, defaults, help
+    #[arg(long, conflicts_with = "diff")]
+    help_notebook: bool,
+    /// Show what rendering changes in the template; OUT may be left out
+    #[arg(long)]
+    diff: bool,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
-    match (&arguments.run, arguments.files.as_slice()) {
-        (None, [template, out]) => bare(context, arguments, template, out)?,
-        (Some(run), [out]) => for_run(context, arguments, run, out)?,
-        (None, _) => {
-            return Err(Stop::new(
-                exit::ARGUMENTS,
-                "a TEMPLATE and an OUT are needed",
-            ));
-        }
-        (Some(_), _) => {
-            return Err(Stop::new(
-                exit::ARGUMENTS,
-                "with `--run` only OUT is needed",
-            ));
-        }
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
+    let needless = arguments.diff || arguments.help_notebook;
+    let (template, out) = match (&arguments.run, arguments.files.as_slice()) {
+        (None, [template, out]) => (Some(template), Some(out.as_path())),
+        (None, [template]) if needless => (Some(template), None),
+        (Some(_), [out]) => (None, Some(out.as_path())),
+        (Some(_), []) if needless => (None, None),
+        (None, _) => return Err(wrong("a TEMPLATE and an OUT are needed")),
+        (Some(_), _) => return Err(wrong("with `--run` only OUT is needed")),
+    };
+    match (template, &arguments.run) {
+        (Some(template), _) => bare(context, arguments, template, out)?,
+        (None, Some(run)) => for_run(context, arguments, run, out).await?,
+        (None, None) => {}
     }
     Ok(exit::DONE)
 }
 
-fn bare(context: &Context, arguments: &Arguments, template: &Path, out: &Path) -> Result<(), Stop> {
-    let bytes = read(template)?;
-    let failed = |error: notebook::NotebookError| {
+fn wrong(message: &str) -> Stop {
+    Stop::new(exit::ARGUMENTS, message).hint("see nbcourier render --help")
+}
+
+fn bare(
+    context: &Context,
+    arguments: &Arguments,
+    path: &Path,
+    out: Option<&Path>,
+) -> Result<(), Stop> {
+    let failed = |error: NotebookError| {
         Stop::new(
             exit::NOT_WELL,
-            format!("{}: {}", template.display(), error.what),
+            format!("{}: {}", path.display(), error.what),
         )
         .hint(error.advice)
     };
-    let template = Template::parse(&bytes).map_err(failed)?;
-    let stamp = Stamp { ..Stamp::default() };
-    let rendered = notebook::render(&template, &given(arguments)?, &stamp).map_err(failed)?;
-    write(context, out, &rendered)
-}
-
-/// Later ones win: files, then `-p`, then `-r`, as papermill has it.
-fn given(arguments: &Arguments) -> Result<Parameters, Stop> {
-    let mut all = Parameters::new();
-    for file in &arguments.file {
-        let text = read(file)?;
-        let object: Parameters = serde_json::from_slice(&text).map_err(|error| {
-            Stop::new(
-                exit::ARGUMENTS,
-                format!("{}: no JSON object: {error}", file.display()),
-            )
-        })?;
-        all.extend(object);
+    let mut template = parse(path, &read(path)?).map_err(failed)?;
+    template.ask(arguments.kernel.as_deref(), arguments.language.as_deref());
+    if let Some(remark) = template.remark() {
+        context
+            .output
+            .note(format!("warning: {}: {remark}", path.display()));
     }
-    all.extend(parameters(&arguments.parameters));
-    let raw = arguments
-        .raw
-        .chunks_exact(2)
-        .map(|pair| (pair[0].clone(), Value::from(pair[1].as_str())));
-    all.extend(raw);
-    Ok(all)
-}
-
-/// NAME VALUE pairs, typed as papermill types `-p`, but text that only looks like a number stays
-/// text: `0123` is a zero-padded run number.
-pub(super) fn parameters(pairs: &[String]) -> Parameters {
-    pairs
-        .chunks_exact(2)
-        .map(|pair| (pair[0].clone(), typed(&pair[1])))
-        .collect()
-}
-
-fn typed(text: &str) -> Value {
-    match text {
-        "True" => return Value::Bool(true),
-        "False" => return Value::Bool(false),
-        "None" => return Value::Null,
-        _ => {}
+    if arguments.help_notebook {
+        help::show(context, path, &template).map_err(failed)?;
+        return Ok(());
     }
-    let digits = text.trim_start_matches(['-', '+']);
-    let padded = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    let plain = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && digits
-            .chars()
-            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
-    if padded || !plain {
-        return Value::from(text);
+    let (typed, raw) = arguments.given.read()?;
+    let mut parameters = template.typed(typed);
+    parameters.extend(raw);
+    if let Some(unknown) = deliver::describe_unknown(&template, &parameters) {
+        context
+            .output
+            .note(format!("warning: {}: {unknown}", path.display()));
     }
-    // JSON wants digits around the point and no plus sign.
-    let json = text.trim_start_matches('+');
-    let number = serde_json::from_str::<Number>(json).ok();
-    let float = || text.parse::<f64>().ok().and_then(Number::from_f64);
-    number
-        .or_else(float)
-        .map_or_else(|| Value::from(text), Value::Number)
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let (input, output) = (text(path), out.map(text));
+    let stamp = Stamp {
+        input_path: Some(&input),
+        output_path: output.as_deref(),
+        ..Stamp::default()
+    };
+    let rendered = notebook::render(&template, &parameters, &stamp).map_err(failed)?;
+    finish(context, arguments, (&template, &input), out, &rendered)
 }
 
-fn for_run(context: &Context, arguments: &Arguments, run: &Path, out: &Path) -> Result<(), Stop> {
+/// Standard input has no name that would tell what it is; a notebook begins with a brace.
+fn parse(path: &Path, bytes: &[u8]) -> Result<Template, NotebookError> {
+    let percent = match path.extension() {
+        _ if path == Path::new("-") => {
+            let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+            matches!(first, Some(b'#' | b'a'..=b'z'))
+        }
+        extension => extension.is_some_and(|extension| extension == "py"),
+    };
+    match percent {
+        true => Template::parse_percent(bytes),
+        false => Template::parse(bytes),
+    }
+}
+
+/// Shows the difference if that was asked, and writes the notebook where it was asked.
+fn finish(
+    context: &Context,
+    arguments: &Arguments,
+    (template, name): (&Template, &str),
+    out: Option<&Path>,
+    rendered: &[u8],
+) -> Result<(), Stop> {
+    if arguments.diff {
+        let before = template.source();
+        let (before, after) = (
+            String::from_utf8_lossy(&before),
+            String::from_utf8_lossy(rendered),
+        );
+        let shown = out.map_or_else(|| "rendered".into(), Path::to_string_lossy);
+        let diff = similar::TextDiff::configure()
+            // Beyond that a coarser difference will do.
+            .timeout(Duration::from_secs(5))
+            .diff_lines(before.as_ref(), after.as_ref());
+        let diff = diff.unified_diff().header(name, &shown).to_string();
+        context.output.bytes(diff.as_bytes());
+    }
+    match out {
+        Some(out) => write(context, out, rendered),
+        None => Ok(()),
+    }
+}
+
+async fn for_run(
+    context: &Context,
+    arguments: &Arguments,
+    run: &Path,
+    out: Option<&Path>,
+) -> Result<(), Stop> {
     let config = context.load()?;
     let path = std::path::absolute(run)?;
     let found = crate::detect::parameters_of(&config, &path)
         .map_err(|why| Stop::new(exit::NOT_WELL, format!("{}: {why}", path.display())))?;
     let mut parameters = found.parameters;
-    parameters.extend(given(arguments)?);
-    let jobs = job::plan(&config, &found.watch, &parameters, &Only::default());
-    let order = |job: &job::PlannedJob| Order {
-        uid: uuid::Uuid::nil().to_string(),
-        notebook: job.notebook.clone(),
-        destination: job.destination.clone(),
-        watch: found.watch.clone(),
-        run: found.name.clone(),
-        parameters: parameters.clone(),
-    };
-    let mut orders: Vec<Order> = jobs.iter().map(order).collect();
-    orders.dedup_by(|a, b| a.notebook == b.notebook);
-    match orders.as_slice() {
-        [] => Err(Stop::new(
+    let (typed, raw) = arguments.given.read()?;
+    parameters.extend(typed);
+    parameters.extend(raw);
+    let mut jobs = job::plan(&config, &found.watch, &parameters, &Only::default());
+    jobs.dedup_by(|a, b| a.notebook == b.notebook);
+    let several = jobs.len() > 1;
+    if jobs.is_empty() {
+        return Err(Stop::new(
             exit::NOT_WELL,
             "no notebook table is for this run",
-        )),
-        [one] => write(context, out, &rendered(&config, one)?.bytes),
-        several if out.is_dir() => several.iter().try_for_each(|one| {
-            let notebook = rendered(&config, one)?;
-            let name = notebook.path.rsplit('/').next().unwrap_or("notebook.ipynb");
-            write(context, &out.join(name), &notebook.bytes)
-        }),
-        several => {
-            let message = format!(
-                "{} notebooks are for this run: OUT must be a directory",
-                several.len()
-            );
-            Err(Stop::new(exit::ARGUMENTS, message))
-        }
+        ));
     }
+    if several && out.is_some_and(|out| !out.is_dir()) {
+        let message = format!(
+            "{} notebooks are for this run: OUT must be a directory",
+            jobs.len()
+        );
+        return Err(Stop::new(exit::ARGUMENTS, message));
+    }
+    let ledger = Ledger::open_to_read(&config.state).await.ok().flatten();
+    for job in &jobs {
+        let order = Order {
+            uid: uuid::Uuid::nil().to_string(),
+            notebook: job.notebook.clone(),
+            destination: job.destination.clone(),
+            watch: found.watch.clone(),
+            run: found.name.clone(),
+            parameters: parameters.clone(),
+        };
+        let one = one(context, &config, ledger.as_ref(), &order, &job.user).await?;
+        let name = one
+            .notebook
+            .path
+            .rsplit('/')
+            .next()
+            .unwrap_or("notebook.ipynb");
+        let inside = out.map(|out| {
+            if several {
+                out.join(name)
+            } else {
+                out.to_owned()
+            }
+        });
+        let template = (&one.template, one.source.as_str());
+        finish(
+            context,
+            arguments,
+            template,
+            inside.as_deref(),
+            &one.notebook.bytes,
+        )?;
+    }
+    Ok(())
 }
 
-fn rendered(config: &Config, order: &Order) -> Result<deliver::Rendered, Stop> {
-    deliver::render(config, order)
-        .map_err(|failure| Stop::new(exit::NOT_WELL, failure.to_string()).hint(failure.advice()))
+/// A notebook as it would be delivered, with the template it is made of.
+struct One {
+    template: Template,
+    source: String,
+    notebook: deliver::Rendered,
+}
+
+async fn one(
+    context: &Context,
+    config: &Config,
+    ledger: Option<&Ledger>,
+    order: &Order,
+    user: &str,
+) -> Result<One, Stop> {
+    let failed = |failure: crate::failure::Failure| {
+        Stop::new(exit::NOT_WELL, failure.to_string()).hint(failure.advice())
+    };
+    let (chosen, table) = Chosen::for_order(config, order).map_err(failed)?;
+    let source = chosen.source(&order.destination, user);
+    let at_hand = deliver::at_hand(ledger, &chosen, &source).await;
+    let (template, remark) = at_hand.map_err(failed)?;
+    let notebook = deliver::render(config, table, &template, order).map_err(failed)?;
+    for warning in remark.iter().chain(&notebook.warning) {
+        context.output.note(format!("warning: {warning}"));
+    }
+    Ok(One {
+        template,
+        source,
+        notebook,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Stop> {
@@ -187,32 +267,4 @@ fn write(context: &Context, path: &Path, bytes: &[u8]) -> Result<(), Stop> {
     written.map_err(|error| Stop::new(exit::NOT_WELL, format!("{}: {error}", path.display())))?;
     context.output.note(format!("wrote {}", path.display()));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::typed;
-    use serde_json::json;
-
-    #[test]
-    fn values_are_typed_as_papermill_does_but_padded_text_stays_text() {
-        let cases = [
-            ("12", json!(12)),
-            ("-3", json!(-3)),
-            ("1.5", json!(1.5)),
-            ("0.5", json!(0.5)),
-            ("True", json!(true)),
-            ("None", json!(null)),
-            ("true", json!("true")),
-            ("0123", json!("0123")),
-            ("1_000", json!("1_000")),
-            (" 7", json!(" 7")),
-            ("nan", json!("nan")),
-            ("infinity", json!("infinity")),
-            ("2026-11-21", json!("2026-11-21")),
-        ];
-        for (text, value) in cases {
-            assert_eq!(typed(text).to_string(), value.to_string(), "{text}");
-        }
-    }
 }

@@ -141,16 +141,50 @@ pub enum Existing {
 pub struct Notebook {
     /// Its name.
     pub name: String,
-    /// The template file.
-    pub template: PathBuf,
+    /// Where its template lies.
+    pub template: Source,
     /// Pattern of the notebook's file name.
     pub file_name: String,
     /// Watches whose runs get it; `None` is all, the spool included.
     pub watches: Option<Vec<String>>,
     /// Destinations it goes to; `None` is all.
     pub to: Option<Vec<String>>,
+    /// An expression over the run's parameters; `None` is every run.
+    pub when: Option<String>,
     /// Further parameters; strings may hold placeholders.
     pub parameters: Parameters,
+    /// What becomes of parameters that the template doesn't declare.
+    pub unknown: Unknown,
+}
+
+/// Where a template lies; both may hold placeholders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file on this machine.
+    File(PathBuf),
+    /// A file on the server of the notebook's user, below their root.
+    Contents(String),
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Contents(path) => write!(f, "contents:{path}"),
+        }
+    }
+}
+
+/// What becomes of parameters that a template doesn't declare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unknown {
+    /// They are injected all the same, with a warning.
+    #[default]
+    Warn,
+    /// They are injected silently.
+    Inject,
+    /// The job is held.
+    Error,
 }
 
 /// Where notebooks go.

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
-use super::checked::{Config, Notebook};
+use super::checked::{Config, Notebook, Source, Unknown};
 use super::destination::destination;
 use super::item::Item;
 use super::sheet::Sheet;
 use super::table::Table;
 use super::values::{names, object, path, pattern_text, some_time};
 use super::watch::watch;
+use crate::notebook::check_expression;
 use crate::retry::{Paces, RetryPolicy};
 use crate::run::SPOOL;
 
@@ -161,7 +162,11 @@ fn notebook(table: Table<'_>, sources: &[&str], goals: &[&str]) -> Option<Notebo
     let file_name = table.read("name", file_name);
     let watches = table.read("watch", |item| names(item, "watch", sources));
     let to = table.read("to", |item| names(item, "destination", goals));
+    let when = table.read("when", when);
     let parameters = table.read("parameters", object).unwrap_or_default();
+    let unknown = table
+        .read("unknown_parameters", unknown)
+        .unwrap_or_default();
     let name = table.name.to_owned();
     table.finish();
     Some(Notebook {
@@ -170,20 +175,52 @@ fn notebook(table: Table<'_>, sources: &[&str], goals: &[&str]) -> Option<Notebo
         file_name: file_name.unwrap_or_else(|| "{run_name}.ipynb".into()),
         watches,
         to,
+        when,
         parameters,
+        unknown,
     })
 }
 
-fn template(item: &Item<'_>) -> Option<PathBuf> {
+/// A file, or `contents:PATH` on the user's own server.
+fn template(item: &Item<'_>) -> Option<Source> {
+    let text = pattern_text(item)?;
+    if ![".ipynb", ".py"].iter().any(|kind| text.ends_with(kind)) {
+        let hint = "a template is a file that ends in .ipynb, or in .py (py:percent)";
+        return item.no("this is no notebook", hint);
+    }
+    let Some(inside) = text.strip_prefix("contents:") else {
+        return path(item).map(Source::File);
+    };
+    let plain = |name: &str| !name.is_empty() && !name.starts_with('.');
+    if !inside.split('/').all(plain) {
+        let hint = "such as \"contents:templates/quick.ipynb\", below the root that Jupyter shows";
+        return item.no("this is no path on a Jupyter server", hint);
+    }
+    Some(Source::Contents(inside.to_owned()))
+}
+
+/// An expression over parameters.
+fn when(item: &Item<'_>) -> Option<String> {
     let text = item.text()?;
-    let whole = "a template is a file that ends in .ipynb";
-    if !text.ends_with(".ipynb") {
-        return item.no("this is no notebook", whole);
+    match check_expression(text) {
+        Ok(()) => Some(text.to_owned()),
+        Err(error) => item.no(
+            &error.what,
+            "such as \"beam == 'electron' and events > 1000\"",
+        ),
     }
-    if text.starts_with("contents:") || text.contains('{') {
-        return item.no("such a template is not supported in this version", whole);
+}
+
+fn unknown(item: &Item<'_>) -> Option<Unknown> {
+    match item.text()? {
+        "warn" => Some(Unknown::Warn),
+        "inject" => Some(Unknown::Inject),
+        "error" => Some(Unknown::Error),
+        _ => item.no(
+            "`unknown_parameters` is none of its values",
+            "one of warn, inject, error",
+        ),
     }
-    path(item)
 }
 
 fn file_name(item: &Item<'_>) -> Option<String> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::checked::{Existing, Kind};
+use super::checked::{self, Existing, Kind};
 use super::secret::SecretRef;
 use super::*;
 use crate::retry::RetryPolicy;
@@ -110,7 +110,7 @@ fn relative_paths_are_relative_to_the_file_that_names_them() {
     let config = parse(&text, Path::new("/opt/daq/nbcourier.toml")).expect("valid");
     assert_eq!(
         config.notebooks[0].template,
-        Path::new("/opt/daq/templates/quick.ipynb")
+        checked::Source::File("/opt/daq/templates/quick.ipynb".into())
     );
 }
 

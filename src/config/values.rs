@@ -10,6 +10,7 @@ use url::Url;
 use super::item::{Item, clean, nearest, sorted};
 use super::secret::SecretRef;
 use super::table::Table;
+use crate::text::from_toml;
 
 /// Durations above this would overflow the clock's arithmetic sooner or later.
 const LONGEST: f64 = 100.0 * 365.0 * 86400.0;
@@ -250,7 +251,7 @@ pub(super) fn object(item: &Item<'_>) -> Option<serde_json::Map<String, Value>> 
         Some(_) => item.wrong("a table"),
         None => {
             let message = format!("`{}` holds a number that JSON can't", item.key);
-            item.no(&message, "write nan, inf or very large numbers as texts")
+            item.no(&message, "write very large numbers as texts")
         }
     }
 }
@@ -259,11 +260,14 @@ fn json(value: &DeValue<'_>) -> Option<Value> {
     Some(match value {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Boolean(flag) => Value::Bool(*flag),
-        DeValue::Datetime(time) => Value::String(time.to_string()),
+        DeValue::Datetime(time) => from_toml(toml::Value::Datetime(*time)),
         DeValue::Integer(number) if number.radix() == 10 => literal(number.as_str())?,
         DeValue::Integer(number) => {
             let value = i128::from_str_radix(number.as_str(), number.radix()).ok()?;
             literal(&value.to_string())?
+        }
+        DeValue::Float(number) if number.as_str().contains(['n', 'i']) => {
+            from_toml(toml::Value::Float(number.as_str().parse().ok()?))
         }
         DeValue::Float(number) => literal(number.as_str())?,
         DeValue::Array(values) => {

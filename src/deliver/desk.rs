@@ -26,6 +26,8 @@ pub struct Desk {
     permits: HashMap<String, Semaphore>,
     /// Directories in which old temporary names have been looked for since the start.
     pub(super) swept: Mutex<HashSet<String>>,
+    /// Warnings that the log has already.
+    warned: Mutex<HashSet<String>>,
     /// Destinations whose jobs wait for an outage to end.
     troubled: Mutex<HashSet<String>>,
 }
@@ -46,6 +48,7 @@ impl Desk {
             ledger,
             health,
             swept: Mutex::default(),
+            warned: Mutex::default(),
             troubled: Mutex::default(),
         }
     }
@@ -101,6 +104,17 @@ impl Desk {
             fingerprint,
             at: crate::status::time(at),
         })
+    }
+
+    /// Logs a warning that holds for run after run.
+    pub(super) fn warn_once(&self, warning: &str) {
+        let fresh = self
+            .warned
+            .lock()
+            .is_ok_and(|mut warned| warned.insert(warning.to_owned()));
+        if fresh {
+            tracing::warn!("{warning}");
+        }
     }
 
     /// Notes that jobs for this destination wait for an outage to end.

@@ -1,12 +1,10 @@
 //! What is to be delivered for a job: the bytes and the path asked for. No network.
 
-use std::path::Path;
-
 use crate::config::Config;
-use crate::config::checked;
+use crate::config::checked::{self, Notebook, Unknown};
 use crate::failure::{Code, Failure};
 use crate::job::Order;
-use crate::notebook::{self, NotebookCode, NotebookError, Stamp, Template};
+use crate::notebook::{self, NotebookCode, NotebookError, Stamp, Template, Values};
 use crate::run::Parameters;
 
 /// Built-in parameters, injected only where the template declares them.
@@ -23,20 +21,51 @@ pub struct Rendered {
     pub sha256: String,
     /// The template's sha256.
     pub template_sha256: String,
+    /// What a person should know of it all the same.
+    pub warning: Option<String>,
+}
+
+/// The notebook table of a job, if its `when` holds.
+///
+/// # Errors
+/// `notebook-removed`, `not-wanted`, `when-invalid`, `parameter-missing`.
+pub(super) fn wanted<'a>(config: &'a Config, job: &Order) -> Result<&'a Notebook, Failure> {
+    let table = config.notebook(&job.notebook).ok_or_else(|| {
+        let what = format!(
+            "[notebook.{}] is no longer in the configuration",
+            job.notebook
+        );
+        Code::NotebookRemoved.failure(what)
+    })?;
+    let place = format!("`when` of [notebook.{}]", table.name);
+    match table
+        .when
+        .as_deref()
+        .map(|when| notebook::holds(when, &job.parameters))
+    {
+        None | Some(Ok(true)) => Ok(table),
+        Some(Ok(false)) => Err(Code::NotWanted.failure(format!("{place} is false for this run"))),
+        Some(Err(error)) if error.code == NotebookCode::ParameterMissing => {
+            Err(notebook_failure(&place, &error))
+        }
+        Some(Err(error)) => Err(Failure {
+            code: Code::WhenInvalid,
+            ..notebook_failure(&place, &error)
+        }),
+    }
 }
 
 /// Renders the notebook of a job as it would be delivered now.
 ///
 /// # Errors
-/// `notebook-removed`, `template-invalid`, `parameter-missing`, `parameter-invalid`.
-pub fn render(config: &Config, job: &Order) -> Result<Rendered, Failure> {
-    let Some(table) = config.notebook(&job.notebook) else {
-        let what = format!(
-            "[notebook.{}] is no longer in the configuration",
-            job.notebook
-        );
-        return Err(Code::NotebookRemoved.failure(what));
-    };
+/// `destination-removed`, `parameter-missing`, `parameter-invalid`, `parameter-unknown`,
+/// `name-unusable`, and what is wrong with the template.
+pub fn render(
+    config: &Config,
+    table: &Notebook,
+    template: &Template,
+    job: &Order,
+) -> Result<Rendered, Failure> {
     let Some(destination) = config.destination(&job.destination) else {
         let what = format!(
             "[destination.{}] is no longer in the configuration",
@@ -44,20 +73,40 @@ pub fn render(config: &Config, job: &Order) -> Result<Rendered, Failure> {
         );
         return Err(Code::DestinationRemoved.failure(what));
     };
-    let template = read_template(&table.template)?;
     let named =
         |error: NotebookError| notebook_failure(&format!("[notebook.{}]", table.name), &error);
-    let parameters = parameters(&template, table, &job.parameters).map_err(named)?;
+    let (cell, text) = parameters(template, table, &job.parameters).map_err(named)?;
+    let warning = unknown(table, template, &cell)?;
     let stamp = Stamp {
         job: Some(&job.uid),
         run: Some(&job.run),
         watch: Some(&job.watch),
         ..Stamp::default()
     };
-    let bytes = notebook::render(&template, &parameters, &stamp).map_err(named)?;
-    let directory =
-        notebook::expand_path(&destination.directory, &job.parameters).map_err(named)?;
-    let file = notebook::expand_path(&table.file_name, &job.parameters).map_err(named)?;
+    let values = Values {
+        cell: &cell,
+        text: &text,
+    };
+    let bytes = notebook::render(template, values, &stamp).map_err(named)?;
+    Ok(Rendered {
+        path: path(destination, table, &job.parameters)?,
+        sha256: notebook::sha256(&bytes),
+        bytes,
+        template_sha256: template.sha256().to_owned(),
+        warning,
+    })
+}
+
+/// The path asked for, below the user's root.
+fn path(
+    destination: &checked::Destination,
+    table: &Notebook,
+    parameters: &Parameters,
+) -> Result<String, Failure> {
+    let named =
+        |error: NotebookError| notebook_failure(&format!("[notebook.{}]", table.name), &error);
+    let directory = notebook::expand_path(&destination.directory, parameters).map_err(named)?;
+    let file = notebook::expand_path(&table.file_name, parameters).map_err(named)?;
     if file.strip_suffix(".ipynb").is_none_or(str::is_empty) {
         let what = format!(
             "`name` of [notebook.{}] gives `{file}`, which is no notebook's name",
@@ -65,54 +114,69 @@ pub fn render(config: &Config, job: &Order) -> Result<Rendered, Failure> {
         );
         return Err(Code::NameUnusable.failure(what));
     }
-    Ok(Rendered {
-        path: if directory.is_empty() {
-            file
-        } else {
-            format!("{directory}/{file}")
-        },
-        sha256: notebook::sha256(&bytes),
-        bytes,
-        template_sha256: template.sha256().to_owned(),
+    Ok(if directory.is_empty() {
+        file
+    } else {
+        format!("{directory}/{file}")
     })
 }
 
-/// Reads a template from disk; its language must be known, since a run has parameters.
-///
-/// # Errors
-/// `template-invalid`, naming the file.
-pub fn read_template(path: &Path) -> Result<Template, Failure> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        Code::TemplateInvalid.failure(format!(
-            "the template {} can't be read: {error}",
-            path.display()
-        ))
-    })?;
-    let parsed = Template::parse(&bytes).and_then(|template| {
-        template.language()?;
-        Ok(template)
-    });
-    parsed.map_err(|error| notebook_failure(&format!("the template {}", path.display()), &error))
+/// What is to be said of parameters that the template doesn't declare.
+fn unknown(
+    table: &Notebook,
+    template: &Template,
+    cell: &Parameters,
+) -> Result<Option<String>, Failure> {
+    if table.unknown == Unknown::Inject {
+        return Ok(None);
+    }
+    let Some(what) = describe_unknown(template, cell) else {
+        return Ok(None);
+    };
+    let what = format!("[notebook.{}]: {what}", table.name);
+    match table.unknown {
+        Unknown::Error => Err(Code::ParameterUnknown.failure(what)),
+        _ => Ok(Some(what)),
+    }
 }
 
-/// What goes into the cell: the run's parameters, built-ins only where declared, then the table's.
+/// A sentence on the parameters that a template doesn't declare, if there are any.
+#[must_use]
+pub fn describe_unknown(template: &Template, cell: &Parameters) -> Option<String> {
+    let Some(unknown) = template.unknown(cell) else {
+        let what = "the template has no cell tagged `parameters`; the values lead the notebook";
+        return (!cell.is_empty()).then(|| what.to_owned());
+    };
+    let each = unknown.iter().map(|(name, near)| match near {
+        Some(near) => format!("`{name}` (did you mean `{near}`?)"),
+        None => format!("`{name}`"),
+    });
+    let each: Vec<String> = each.collect();
+    (!each.is_empty()).then(|| format!("the template doesn't declare {}", each.join(", ")))
+}
+
+/// What goes into the cell: the run's parameters, built-ins only where declared, then the table's;
+/// and what placeholders in markdown see: all of them as they were captured.
 fn parameters(
     template: &Template,
-    table: &checked::Notebook,
+    table: &Notebook,
     run: &Parameters,
-) -> Result<Parameters, NotebookError> {
+) -> Result<(Parameters, Parameters), NotebookError> {
     let declared = template.declared().unwrap_or_default();
     let wanted =
         |name: &str| !BUILT_IN.contains(&name) || declared.iter().any(|one| one.name == name);
-    let mut all: Parameters = run
-        .iter()
-        .filter(|(name, _)| wanted(name))
-        .map(|(n, v)| (n.clone(), v.clone()))
-        .collect();
+    let mut all = run.clone();
     for (name, value) in &table.parameters {
         all.insert(name.clone(), notebook::expand_value(value, run)?);
     }
-    Ok(template.typed(all))
+    let of_table = |name: &str| table.parameters.contains_key(name);
+    let cell = all
+        .iter()
+        .filter(|(name, _)| wanted(name) || of_table(name));
+    let cell = cell
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    Ok((template.typed(cell), all))
 }
 
 pub(super) fn notebook_failure(place: &str, error: &NotebookError) -> Failure {

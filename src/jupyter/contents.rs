@@ -148,11 +148,11 @@ impl JupyterPlace<'_> {
         Err(Code::StorageFull.failure(what))
     }
 
-    /// The file's bytes; `None` where it isn't text.
-    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+    /// The file's bytes; `None` where there is none, or it isn't text.
+    pub(crate) async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
         let query = "type=file&format=text&content=1";
         let reply = self
-            .ask(Call::Look, Method::GET, path, query, None, &[200, 400])
+            .ask(Call::Look, Method::GET, path, query, None, &[200, 400, 404])
             .await?;
         let content = reply.json()["content"]
             .as_str()

@@ -8,7 +8,7 @@ use super::LedgerError;
 const APPLICATION: i64 = 0x6e62_636c;
 
 /// One script a version; script N leads from version N to N + 1. Never edited once released.
-const MIGRATIONS: &[&str] = &[V1];
+const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// Times are milliseconds since 1970, UTC. The hot indexes are partial, so that a long history
 /// costs nothing. A hold's four columns are a pattern: NULL matches every job.
@@ -90,6 +90,16 @@ CREATE TABLE credentials (
     fingerprint TEXT NOT NULL,
     accepted_at INTEGER NOT NULL,
     expires_at TEXT
+) STRICT;
+";
+
+/// Templates as they were when they could last be rendered.
+const V2: &str = "
+CREATE TABLE templates (
+    source TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL,
+    bytes BLOB NOT NULL,
+    read_at INTEGER NOT NULL
 ) STRICT;
 ";
 

@@ -118,9 +118,15 @@ fn unversioned(name: &str) -> String {
 pub(super) fn named(notebook: &Value) -> (Option<&str>, Option<&str>) {
     let metadata = notebook.get("metadata").unwrap_or(&Value::Null);
     let kernel = &metadata["kernelspec"];
-    let language = metadata["language_info"]["name"].as_str();
-    let language = language.or_else(|| kernel["language"].as_str());
-    (kernel["name"].as_str(), language)
+    // An empty text says nothing.
+    let said = |value: &'_ Value| value.as_str().is_some_and(|text| !text.is_empty());
+    let language = [&metadata["language_info"]["name"], &kernel["language"]];
+    let language = language.into_iter().find(|value| said(value));
+    let kernel = Some(&kernel["name"]).filter(|value| said(value));
+    (
+        kernel.and_then(Value::as_str),
+        language.and_then(Value::as_str),
+    )
 }
 
 #[cfg(test)]

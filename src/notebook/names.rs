@@ -29,6 +29,25 @@ pub fn expand(pattern: &str, parameters: &Parameters) -> Result<String, Notebook
     Ok(text)
 }
 
+/// As [`expand`], for a path whose pattern is trusted: only what comes from values is cleaned, so
+/// that none leads to another directory.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_values(pattern: &str, parameters: &Parameters) -> Result<String, NotebookError> {
+    let mut path = String::new();
+    for piece in pieces(pattern)? {
+        match piece {
+            Piece::Text(piece) => path.push_str(&piece),
+            Piece::Placeholder { name, width } => {
+                let value = padded(lookup(name, parameters)?, width).replace('/', "_");
+                path.push_str(&clean(&value));
+            }
+        }
+    }
+    Ok(path)
+}
+
 /// As [`expand`], for a relative path: `/` of the pattern separates, a value never does. No segment
 /// is empty, begins with a dot or holds a control character.
 ///

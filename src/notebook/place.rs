@@ -29,7 +29,6 @@ pub(super) fn inject(
     let Some(cells) = notebook.get_mut("cells").and_then(Value::as_array_mut) else {
         return;
     };
-    cells.retain(|cell| !is_tagged(cell, ERROR_MARKER));
     // Format 4.5 wants an id on every cell, older ones forbid it.
     let mut ids = (minor >= 5).then(|| Ids::of(cells, seed));
     let cell = cell(source, ids.as_mut().map(|ids| ids.free("injected")));
@@ -38,6 +37,7 @@ pub(super) fn inject(
         None if empty => {}
         None => cells.insert(position(cells, DECLARED).map_or(0, |at| at + 1), cell),
     }
+    cells.retain(|cell| !is_tagged(cell, ERROR_MARKER));
     if let Some(ids) = &mut ids {
         ids.complete(cells);
     }
@@ -144,13 +144,11 @@ pub(super) fn describe(
     let metadata = metadata
         .as_object_mut()
         .ok_or_else(|| wrong("`metadata` is no object"))?;
-    let papermill = metadata.entry("papermill").or_insert_with(|| json!({}));
+    let fresh = json!({ "default_parameters": {}, "environment_variables": {} });
+    let papermill = metadata.entry("papermill").or_insert(fresh);
     let papermill = papermill
         .as_object_mut()
         .ok_or_else(|| wrong("`metadata.papermill` is no object"))?;
-    for key in ["default_parameters", "environment_variables"] {
-        papermill.entry(key).or_insert_with(|| json!({}));
-    }
     for (key, path) in [
         ("input_path", stamp.input_path),
         ("output_path", stamp.output_path),

@@ -43,6 +43,11 @@ impl Style {
         }
     }
 
+    /// Jupyter's own.
+    pub(super) fn jupyter() -> Self {
+        Self::of("{\n \"a\": 1\n}\n")
+    }
+
     pub(super) fn write(&self, value: &Value) -> Vec<u8> {
         let mut bytes = Vec::new();
         let layout = Layout {

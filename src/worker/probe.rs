@@ -2,13 +2,12 @@
 //! secret or template behind it has changed.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Worker;
 use crate::config::secret::SecretRef;
-use crate::deliver::{Desk, read_template};
+use crate::deliver::{self, Chosen, Desk};
 use crate::failure::{Class, Code, Probe};
 use crate::job::millis;
 use crate::ledger::{Hold, LedgerError, now};
@@ -21,6 +20,7 @@ type Version = Option<(SystemTime, u64)>;
 pub(super) struct Probes {
     versions: HashMap<i64, Version>,
     surveyed: HashMap<String, (Instant, Version)>,
+    templates: HashMap<String, Version>,
 }
 
 impl Probes {
@@ -50,6 +50,23 @@ impl Probes {
         }
     }
 
+    /// Looks at every template file at start and whenever it has changed: a broken one is known
+    /// before the next run ends, and a good one is kept for the day it isn't.
+    pub(super) fn survey_templates(&mut self, desk: &Arc<Desk>, worker: &mut Worker) {
+        for template in desk.config.notebooks.iter().filter_map(Chosen::fixed) {
+            let version = file(&template);
+            let known = self.templates.insert(template.path().to_owned(), version);
+            if known == Some(version) {
+                continue;
+            }
+            let desk = desk.clone();
+            worker.tasks.spawn(async move {
+                deliver::survey(&desk.ledger, &desk.health, &template).await;
+                None
+            });
+        }
+    }
+
     /// Starts the probes that are due.
     pub(super) async fn start_due(&mut self, desk: &Arc<Desk>, worker: &mut Worker) {
         // The next round asks again; the worker's own claim reports a ledger in trouble.
@@ -71,13 +88,14 @@ impl Probes {
     }
 }
 
+fn file(template: &Chosen) -> Version {
+    let facts = std::fs::metadata(template.path()).ok()?;
+    Some((facts.modified().ok()?, facts.len()))
+}
+
 fn version(desk: &Desk, hold: &Hold) -> Version {
-    let file = |path: &Path| {
-        let facts = std::fs::metadata(path).ok()?;
-        Some((facts.modified().ok()?, facts.len()))
-    };
     match (&hold.notebook, &hold.destination) {
-        (Some(notebook), _) => file(&desk.config.notebook(notebook)?.template),
+        (Some(notebook), _) => file(&Chosen::fixed(desk.config.notebook(notebook)?)?),
         (None, Some(destination)) => desk.config.destination(destination)?.token()?.version(),
         (None, None) => None,
     }
@@ -151,7 +169,8 @@ async fn ask(desk: &Desk, hold: &Hold, probe: Probe) {
         (Probe::Template, Some(notebook), _) => desk
             .config
             .notebook(notebook)
-            .is_some_and(|table| read_template(&table.template).is_ok()),
+            .and_then(Chosen::fixed)
+            .is_some_and(|template| template.read().is_ok()),
         (_, _, Some(destination)) => {
             let well = desk.probe(destination, hold.user.as_deref()).await.is_ok();
             if well {

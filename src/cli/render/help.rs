@@ -1,0 +1,55 @@
+//! `nbcourier render --help-notebook`.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::super::Context;
+use crate::notebook::{Declared, NotebookError, Template};
+
+/// Shows what a template takes.
+pub(super) fn show(
+    context: &Context,
+    path: &Path,
+    template: &Template,
+) -> Result<(), NotebookError> {
+    let language = template.language()?;
+    let declared = template.declared();
+    if context.output.json {
+        let answer = json!({
+            "template": path.display().to_string(), "language": language,
+            "parameters": declared.unwrap_or_default()
+        });
+        context.output.value(&answer);
+        return Ok(());
+    }
+    let shown = path.display();
+    match declared.as_deref() {
+        None => context
+            .output
+            .note(format!("{shown}: no cell is tagged `parameters`")),
+        Some([]) => context
+            .output
+            .note(format!("{shown}: its `parameters` cell assigns nothing")),
+        Some(all) => {
+            let rows = all.iter().map(row).collect();
+            context
+                .output
+                .table(&["NAME", "TYPE", "DEFAULT", "HELP"], rows);
+        }
+    }
+    Ok(())
+}
+
+fn row(one: &Declared) -> Vec<String> {
+    let kind = serde_json::to_value(one.kind).unwrap_or_default();
+    let kind = kind.as_str().filter(|kind| *kind != "other").unwrap_or("?");
+    // What has several lines would break the table.
+    let default = one.default.replace(char::is_control, " ");
+    vec![
+        one.name.clone(),
+        one.annotation.clone().unwrap_or_else(|| kind.to_owned()),
+        default,
+        one.help.clone(),
+    ]
+}

@@ -11,5 +11,6 @@ mod disk;
 mod faults;
 mod hub;
 mod literals;
+mod papermill;
 mod proxy;
 mod tokens;

@@ -43,7 +43,7 @@ pub(super) fn read(text: &str) -> Result<Value, NotebookError> {
     let mut cells: Vec<Value> = header.cell.into_iter().collect();
     let mut ids = HashSet::new();
     let mut at = header.next;
-    while at < lines.len() {
+    while at < lines.len() && !text.is_empty() {
         let (cell, next) = cell(&lines, at, &fences)?;
         cells.push(cell);
         at = next;
@@ -74,14 +74,14 @@ fn cell(
     fences: &body::Fences,
 ) -> Result<(Value, usize), NotebookError> {
     let marked = begins(lines[start]);
-    let marker = match marked {
+    let mut marker = match marked {
         true => Marker::read(lines[start], start + 1)?,
         false => Marker::default(),
     };
     let next = end(lines, start, marker.kind, fences);
     let first = start + usize::from(marked);
     let last = trimmed(lines, start, next).max(first);
-    let (kind, source) = body::source(&marker, &lines[first..last]);
+    let (kind, source) = body::source(&mut marker, &lines[first..last]);
     let mut source: Vec<Value> = source
         .iter()
         .map(|line| format!("{line}\n").into())

@@ -12,5 +12,6 @@ mod faults;
 mod hub;
 mod literals;
 mod papermill;
+mod percent;
 mod proxy;
 mod tokens;

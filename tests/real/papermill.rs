@@ -1,8 +1,7 @@
 //! Rendering beside papermill itself, over real notebooks and over every arrangement of cells.
 //!
 //! Where the two differ on purpose: an empty set of parameters empties a stale injected cell and
-//! the recorded parameters, which papermill leaves alone; `metadata.papermill` is completed where
-//! it is there in part; cells get no empty `tags` and `papermill`, and the notebook keeps its minor
+//! the recorded parameters, which papermill leaves alone; cells get no empty `tags` and `papermill`, and the notebook keeps its minor
 //! format; a notebook that names a language but no kernel is rendered, as are more languages.
 
 mod compare;

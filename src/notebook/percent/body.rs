@@ -108,8 +108,9 @@ fn uncommented(line: &str) -> &str {
     }
 }
 
-/// What the cell is, and its lines as a notebook has them.
-pub(super) fn source(marker: &Marker, lines: &[&str]) -> (Kind, Vec<String>) {
+/// What the cell is, and its lines as a notebook has them; another language than Python's becomes a
+/// magic.
+pub(super) fn source(marker: &mut Marker, lines: &[&str]) -> (Kind, Vec<String>) {
     let code = marker.kind == Kind::Code;
     let active = marker.is_active("py", code);
     let kind = match marker.is_active("ipynb", true) {
@@ -125,14 +126,17 @@ pub(super) fn source(marker: &Marker, lines: &[&str]) -> (Kind, Vec<String>) {
             .map(|line| uncommented(line).to_owned())
             .collect()
     };
-    let language = marker.metadata.get("language").and_then(Value::as_str);
-    let foreign = language.filter(|language| *language != "python");
+    let text = |value: Value| value.as_str().map(str::to_owned);
+    let language = marker.metadata.remove("language").and_then(text);
+    let foreign = language.filter(|language| language != "python");
     match (kind, foreign) {
         (Kind::Raw, _) if code && active => {
             (kind, lines.iter().map(|&line| line.to_owned()).collect())
         }
         (Kind::Code, Some(language)) => {
-            let magic = format!("%%{language}");
+            let arguments = marker.metadata.remove("magic_args").and_then(text);
+            let arguments = arguments.map(|arguments| format!(" {arguments}"));
+            let magic = format!("%%{language}{}", arguments.unwrap_or_default());
             let body: Vec<String> = plain();
             (kind, [magic].into_iter().chain(body).collect())
         }

@@ -89,9 +89,18 @@ fn split(options: &str, number: usize) -> Result<(String, Map<String, Value>), N
     // The last word before the first `=` is a key, all before it the title.
     let before = options[..equals].trim_end();
     let key = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
-    let title = options[..key].trim().to_owned();
-    let metadata = pairs(&options[key..]).map_err(|what| wrong(&what))?;
-    Ok((title, metadata))
+    let mut title = options[..key].trim();
+    let mut metadata = pairs(&options[key..]).map_err(|what| wrong(&what))?;
+    // A class, such as `.hidden`, is a key without a value.
+    while let Some(class) = title
+        .split_whitespace()
+        .last()
+        .filter(|word| word.starts_with('.'))
+    {
+        metadata.insert(class.to_owned(), Value::Null);
+        title = title[..title.len() - class.len()].trim_end();
+    }
+    Ok((title.to_owned(), metadata))
 }
 
 /// `key=value key=value`, the values in JSON or with Python's quotes.

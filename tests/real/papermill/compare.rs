@@ -56,11 +56,11 @@ impl Essence {
         }
     }
 
-    /// What papermill leaves out where an older papermill has been.
+    /// What papermill doesn't record where an older papermill has been and there is nothing to.
     pub fn completed(mut self) -> Self {
-        for key in SET {
-            self.papermill.entry(key).or_insert_with(|| json!({}));
-        }
+        self.papermill
+            .entry("parameters")
+            .or_insert_with(|| json!({}));
         self
     }
 

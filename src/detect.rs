@@ -11,7 +11,8 @@ pub mod readiness;
 pub mod spool;
 mod watch;
 
-use std::path::Path;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, oneshot, watch as channel};
@@ -87,6 +88,26 @@ fn from_name(
         }
     }
     all
+}
+
+/// The newest run directories of all watches, at most `count`, newest first; which watches could
+/// not be listed is seen by `check`.
+#[must_use]
+pub fn newest_runs(config: &Config, count: usize) -> Vec<PathBuf> {
+    let changed = |path: &Path| {
+        std::fs::metadata(path)
+            .and_then(|facts| facts.modified())
+            .ok()
+    };
+    let none = HashSet::new();
+    let listed = config.watches.iter();
+    let listed = listed.filter_map(|watch| listing::new_runs(watch, &none).ok());
+    let mut runs: Vec<_> = listed
+        .flatten()
+        .map(|(_, path)| (changed(&path), path))
+        .collect();
+    runs.sort_by(|one, other| other.cmp(one));
+    runs.into_iter().map(|(_, path)| path).take(count).collect()
 }
 
 /// The name of an entry of a watched directory, if it can be a run's.

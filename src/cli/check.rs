@@ -1,5 +1,7 @@
 //! `nbcourier check`.
 
+mod replay;
+
 use std::path::Path;
 
 use serde_json::json;
@@ -21,6 +23,9 @@ pub(super) struct Arguments {
     /// Also upload a test notebook to each destination and remove it; starts servers
     #[arg(long, conflicts_with = "offline")]
     deliver: bool,
+    /// Also render every notebook for the last N real runs, without network
+    #[arg(long, value_name = "N")]
+    replay: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +104,11 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     checks.extend(config.watches.iter().map(watch));
     checks.extend(config.spool.as_deref().map(spool));
     checks.extend(config.notebooks.iter().map(notebook));
+    let ledger = Ledger::open_to_read(&config.state).await.ok().flatten();
+    if let Some(count) = arguments.replay {
+        checks.extend(replay::run(context, &config, ledger.as_ref(), count).await);
+    }
     if !arguments.offline {
-        let ledger = Ledger::open_to_read(&config.state).await.ok().flatten();
         for table in &config.destinations {
             checks.extend(destination(&config, table, ledger.as_ref(), arguments.deliver).await);
         }

@@ -61,6 +61,41 @@ pub fn write_token(room: &Room, token: &str) {
     fs::rename(fresh, file).expect("renamed");
 }
 
+/// Analysts edit their template in Jupyter; each run takes it as it is then.
+#[test]
+fn a_template_on_the_users_own_server_is_read_for_each_run() {
+    let hub = Hub::start();
+    let mut room = Room::new(&format!(
+        "[destination.hub]\nhub = \"{}\"\nuser = \"alice\"\ndirectory = \"runs\"\nauth.token = {{ file = \"token\" }}\n",
+        hub.url
+    ));
+    let config = fs::read_to_string(room.path("nbcourier.toml")).expect("a configuration");
+    let config = config.replace("\"quick.ipynb\"", "\"contents:my templates/é.ipynb\"");
+    fs::write(room.path("nbcourier.toml"), config).expect("write");
+    write_token(&room, &hub.token);
+    room.start();
+    room.make_run(1);
+    let failure = room.await_failure("template-not-there", 60);
+    assert_eq!(failure["class"], "hold");
+    let folder = hub.home("alice").join("my templates");
+    fs::create_dir_all(&folder).expect("a folder");
+    let template = fs::read_to_string(room.path("quick.ipynb")).expect("a template");
+    fs::write(folder.join("é.ipynb"), &template).expect("write");
+    room.await_delivered(1, 60);
+    fs::write(folder.join("é.ipynb"), "{}").expect("write");
+    room.make_run(2);
+    room.await_delivered(2, 60);
+    let status = room.run(&["status", "--json"]).json();
+    let health = status["health"].as_array().expect("health");
+    assert!(
+        health
+            .iter()
+            .any(|notice| notice["code"] == "template-broken"),
+        "{health:?}"
+    );
+    assert_shows_its_run(&hub.home("alice").join("runs"), 2);
+}
+
 #[test]
 fn twenty_runs_for_two_users_with_stopped_servers_give_forty_notebooks() {
     let hub = Hub::start();

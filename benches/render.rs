@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-use nbcourier::notebook::{Stamp, Template, render};
+use nbcourier::notebook::{Stamp, Template};
 use nbcourier::run::Parameters;
 use serde_json::{Value, json};
 
@@ -133,11 +133,13 @@ fn measure(python: &Path, bytes: &[u8]) -> Figures {
     let within = || {
         let parsed = Template::parse(bytes).expect("a template");
         let typed = parsed.typed(parameters.clone());
-        let rendered = render(&parsed, &typed, &Stamp::default()).expect("rendered");
+        let rendered = parsed.render(&typed, &Stamp::default()).expect("rendered");
+        let _ = std::fs::remove_file(&out);
         std::fs::write(&out, rendered).expect("write");
     };
     let plain = || {
         let value: Value = serde_json::from_slice(bytes).expect("JSON");
+        let _ = std::fs::remove_file(&out);
         std::fs::write(&out, serde_json::to_vec_pretty(&value).expect("JSON")).expect("write");
     };
     Figures {
@@ -164,7 +166,7 @@ fn main() -> ExitCode {
         python.exists(),
         "run tests/setup first: it installs papermill"
     );
-    let (small, large) = (notebook(0), notebook(480_000));
+    let (small, large) = (notebook(0), notebook(3_600_000));
     println!("| median | nbcourier | beside it | times | goal |\n|---|---|---|---|---|");
     let figures = measure(&python, &small);
     let cold = figures.cold_peer / figures.cold;

@@ -173,10 +173,12 @@ pub fn main() -> ExitCode {
         verbosity: i16::from(cli.verbose) - i16::from(cli.quiet),
         config: cli.config,
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    // Rendering waits for nothing; threads would be most of its time.
+    let mut builder = match cli.command {
+        Command::Render(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(&context, &Stop::from(error)),
     };

@@ -71,7 +71,7 @@ async fn rendered(
 ) -> Result<Rendered, Failure> {
     let source = chosen.source(&job.order.destination, &job.user);
     let template = newest((&desk.ledger, &desk.health), chosen, &source, read).await?;
-    let notebook = render(&desk.config, table, &template, &job.order)?;
+    let notebook = render(&desk.config, table, template, &job.order)?;
     if let Some(warning) = &notebook.warning {
         desk.warn_once(warning);
     }

@@ -77,8 +77,12 @@ pub struct Template {
     sha256: String,
     /// Whether a byte order mark was left out.
     marked: bool,
+    /// The language that parameters are written in, if it is known.
+    language: Option<&'static Language>,
     /// A language that was asked for in place of the one that the notebook names.
     asked: Option<String>,
+    /// What its `parameters` cell declares.
+    declared: Option<Vec<Declared>>,
 }
 
 impl Template {
@@ -90,15 +94,7 @@ impl Template {
     pub fn parse(bytes: &[u8]) -> Result<Self, NotebookError> {
         let (text, marked) = document::text(bytes)?;
         let document = document::parse(text)?;
-        let minor = document::check(&document)?;
-        Ok(Self {
-            minor,
-            style: Style::of(text),
-            sha256: sha256(bytes),
-            document,
-            marked,
-            asked: None,
-        })
+        Self::of(document, Style::of(text), sha256(bytes), marked)
     }
 
     /// Reads a template that is Python text in the py:percent format.
@@ -107,15 +103,41 @@ impl Template {
     /// `TemplateInvalid`, with the line.
     pub fn parse_percent(bytes: &[u8]) -> Result<Self, NotebookError> {
         let (text, marked) = document::text(bytes)?;
-        let document = percent::read(text)?;
-        Ok(Self {
-            minor: document::check(&document)?,
-            style: Style::jupyter(),
-            sha256: sha256(bytes),
-            document,
+        Self::of(
+            percent::read(text)?,
+            Style::jupyter(),
+            sha256(bytes),
             marked,
+        )
+    }
+
+    fn of(
+        document: Value,
+        style: Style,
+        sha256: String,
+        marked: bool,
+    ) -> Result<Self, NotebookError> {
+        let mut template = Self {
+            minor: document::check(&document)?,
+            document,
+            style,
+            sha256,
+            marked,
+            language: None,
             asked: None,
-        })
+            declared: None,
+        };
+        template.look();
+        Ok(template)
+    }
+
+    /// Finds the language, and what the cell declares in it.
+    fn look(&mut self) {
+        let (kernel, language) = language::named(&self.document);
+        self.language = Language::find(kernel, self.asked.as_deref().or(language));
+        let source = place::declaring(&self.document);
+        let read = |(source, language): (String, _)| declared::declared(&source, language);
+        self.declared = source.zip(self.language).map(read);
     }
 
     /// The sha256 of the template's file, in hex.
@@ -139,6 +161,7 @@ impl Template {
             place::kernel(&mut self.document, kernel, foreign);
         }
         self.asked = language.map(str::to_owned).or(self.asked.take());
+        self.look();
     }
 
     /// The template as a notebook's file, before anything is rendered.
@@ -156,11 +179,10 @@ impl Template {
     }
 
     fn row(&self) -> Result<&'static Language, NotebookError> {
-        let (kernel, language) = language::named(&self.document);
-        let language = self.asked.as_deref().or(language);
-        Language::find(kernel, language).ok_or_else(|| {
+        self.language.ok_or_else(|| {
+            let (kernel, language) = language::named(&self.document);
             let known: Vec<&str> = language::ALL.iter().map(|row| row.name).collect();
-            let what = match (language, kernel) {
+            let what = match (self.asked.as_deref().or(language), kernel) {
                 (Some(language), _) => format!("its language `{language}` is not known"),
                 (None, Some(kernel)) => format!("its kernel `{kernel}` says no language"),
                 (None, None) => "it names no kernel".to_owned(),
@@ -176,9 +198,36 @@ impl Template {
     /// What its `parameters` cell declares, in order; `None` where it has no such cell or its
     /// language isn't known.
     #[must_use]
-    pub fn declared(&self) -> Option<Vec<Declared>> {
-        let source = place::declaring(&self.document)?;
-        Some(declared::declared(&source, self.row().ok()?))
+    pub fn declared(&self) -> Option<&[Declared]> {
+        self.declared.as_deref()
+    }
+
+    /// Renders a notebook out of the template itself; the bytes of its file.
+    ///
+    /// # Errors
+    /// `ParameterInvalid` for a name or value that the language can't hold; `ParameterMissing` for a
+    /// placeholder without a value; `TemplateInvalid` where the language isn't known, a placeholder
+    /// can't be read or the template's metadata leave no place for ours.
+    pub fn render<'a>(
+        mut self,
+        values: impl Into<Values<'a>>,
+        stamp: &Stamp<'_>,
+    ) -> Result<Vec<u8>, NotebookError> {
+        let values = values.into();
+        let source = cell(&self, values.cell)?;
+        place::fill(&mut self.document, values.text)?;
+        // The run's values count too: two bare renderings name neither job nor run.
+        let identity = [stamp.job, stamp.run].map(Option::unwrap_or_default);
+        let seed = format!(
+            "{}\n{}\n{}",
+            self.sha256,
+            identity.join("\n"),
+            source.concat()
+        );
+        let empty = values.cell.is_empty();
+        place::inject(&mut self.document, source, empty, self.minor, &seed);
+        place::describe(&mut self.document, values.cell, &self.sha256, stamp)?;
+        Ok(self.style.write(&self.document))
     }
 
     /// The names among `parameters` that its `parameters` cell doesn't declare, each with the nearest
@@ -251,35 +300,13 @@ impl<'a> From<&'a Parameters> for Values<'a> {
 /// Renders a notebook; the bytes of its file.
 ///
 /// # Errors
-/// `ParameterInvalid` for a name or value that the language can't hold; `ParameterMissing` for a
-/// placeholder without a value; `TemplateInvalid` where the language isn't known, a placeholder
-/// can't be read or the template's metadata leave no place for ours.
+/// As [`Template::render`].
 pub fn render<'a>(
     template: &Template,
     values: impl Into<Values<'a>>,
     stamp: &Stamp<'_>,
 ) -> Result<Vec<u8>, NotebookError> {
-    let values = values.into();
-    let mut notebook = template.document.clone();
-    place::fill(&mut notebook, values.text)?;
-    let source = cell(template, values.cell)?;
-    // The run's values count too: two bare renderings name neither job nor run.
-    let identity = [stamp.job, stamp.run].map(Option::unwrap_or_default);
-    let seed = format!(
-        "{}\n{}\n{}",
-        template.sha256,
-        identity.join("\n"),
-        source.concat()
-    );
-    place::inject(
-        &mut notebook,
-        source,
-        values.cell.is_empty(),
-        template.minor,
-        &seed,
-    );
-    place::describe(&mut notebook, values.cell, template, stamp)?;
-    Ok(template.style.write(&notebook))
+    template.clone().render(values, stamp)
 }
 
 /// The injected cell's lines. Nothing has to be written in a language that isn't known where there
@@ -290,17 +317,22 @@ fn cell(template: &Template, parameters: &Parameters) -> Result<Vec<String>, Not
         Err(_) if parameters.is_empty() => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let declared = template.declared().unwrap_or_default();
-    let names: Vec<String> = declared.into_iter().map(|one| one.name).collect();
-    literals::cell(language, parameters, &names)
+    literals::cell(
+        language,
+        parameters,
+        template.declared().unwrap_or_default(),
+    )
 }
 
 /// The sha256 of some bytes, in hex.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half)]);
+    let digest = Sha256::digest(bytes);
+    digest
         .iter()
-        .map(|byte| format!("{byte:02x}"))
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
         .collect()
 }
 

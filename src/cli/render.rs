@@ -235,7 +235,7 @@ async fn one(
     let source = chosen.source(&order.destination, user);
     let at_hand = deliver::at_hand(ledger, &chosen, &source).await;
     let (template, remark) = at_hand.map_err(failed)?;
-    let notebook = deliver::render(config, table, &template, order).map_err(failed)?;
+    let notebook = deliver::render(config, table, template.clone(), order).map_err(failed)?;
     for warning in remark.iter().chain(&notebook.warning) {
         context.output.note(format!("warning: {warning}"));
     }

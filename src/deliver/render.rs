@@ -63,7 +63,7 @@ pub(super) fn wanted<'a>(config: &'a Config, job: &Order) -> Result<&'a Notebook
 pub fn render(
     config: &Config,
     table: &Notebook,
-    template: &Template,
+    template: Template,
     job: &Order,
 ) -> Result<Rendered, Failure> {
     let Some(destination) = config.destination(&job.destination) else {
@@ -75,8 +75,8 @@ pub fn render(
     };
     let named =
         |error: NotebookError| notebook_failure(&format!("[notebook.{}]", table.name), &error);
-    let (cell, text) = parameters(template, table, &job.parameters).map_err(named)?;
-    let warning = unknown(table, template, &cell)?;
+    let (cell, text) = parameters(&template, table, &job.parameters).map_err(named)?;
+    let warning = unknown(table, &template, &cell)?;
     let stamp = Stamp {
         job: Some(&job.uid),
         run: Some(&job.run),
@@ -87,12 +87,13 @@ pub fn render(
         cell: &cell,
         text: &text,
     };
-    let bytes = notebook::render(template, values, &stamp).map_err(named)?;
+    let template_sha256 = template.sha256().to_owned();
+    let bytes = template.render(values, &stamp).map_err(named)?;
     Ok(Rendered {
         path: path(destination, table, &job.parameters)?,
         sha256: notebook::sha256(&bytes),
         bytes,
-        template_sha256: template.sha256().to_owned(),
+        template_sha256,
         warning,
     })
 }

@@ -6,9 +6,6 @@
 
 mod statements;
 
-use std::sync::LazyLock;
-
-use regex::Regex;
 use serde::Serialize;
 use serde_json::{Number, Value, json};
 
@@ -288,16 +285,27 @@ const TYPES: &[(Kind, &[&str])] = &[
     ),
 ];
 
-static INT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"\A[+-]?(?:\d[\d_]*|0[xX][0-9a-fA-F]+)(?:[lL]{1,2}|[uU][lL]{0,2})?\z").ok()
-});
-static FLOAT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\A[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fFdD]?\z").ok());
+/// A whole number as most languages write it: `0`, `-1_000`, `0x1F`, `7L`.
+fn is_int(text: &str) -> bool {
+    let text = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        return !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    }
+    let digits = text.trim_end_matches(['l', 'L', 'u', 'U']);
+    text.len() - digits.len() <= 3
+        && digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'_')
+}
 
-fn matches(pattern: &LazyLock<Option<Regex>>, text: &str) -> bool {
-    pattern
-        .as_ref()
-        .is_some_and(|pattern| pattern.is_match(text))
+/// A number with a point or an exponent, as most languages write it: `1.`, `.5`, `1e-3`.
+fn is_float(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let number = |byte: u8| byte.is_ascii_digit() || b".eE+-".contains(&byte);
+    unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && unsigned.bytes().all(number)
+        && text.parse::<f64>().is_ok()
 }
 
 /// What a default is; a written type says it better.
@@ -323,8 +331,12 @@ fn kind(annotation: Option<&str>, default: &str, language: &Language) -> Kind {
     });
     match default {
         _ if known.is_some() => known.unwrap_or(Kind::Other),
-        text if matches(&INT, text) => Kind::Int,
-        text if matches(&FLOAT, text) || language.non_finite.contains(&text) => Kind::Float,
+        text if is_int(text) => Kind::Int,
+        text if is_float(text.trim_end_matches(['f', 'F', 'd', 'D']))
+            || language.non_finite.contains(&text) =>
+        {
+            Kind::Float
+        }
         text if language.bools.contains(&text) => Kind::Bool,
         text if text.starts_with(['"', '\'']) && annotation.is_none() => Kind::Str,
         _ => Kind::Other,
@@ -353,9 +365,7 @@ pub(super) fn typed(text: &str, kind: Kind) -> Option<Value> {
             "nan" => Some(json!({ "$float": "nan" })),
             "inf" | "+inf" | "infinity" => Some(json!({ "$float": "inf" })),
             "-inf" | "-infinity" => Some(json!({ "$float": "-inf" })),
-            number if matches(&FLOAT, number) && !number.ends_with(['f', 'd']) => {
-                serde_json::from_str(&float(number).ok()?).ok()
-            }
+            number if is_float(number) => serde_json::from_str(&float(number).ok()?).ok(),
             _ => None,
         },
         Kind::Bool => match text.to_ascii_lowercase().as_str() {

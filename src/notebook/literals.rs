@@ -11,6 +11,7 @@ pub(super) mod texts;
 
 use serde_json::{Number, Value};
 
+use super::declared::Declared;
 use super::language::Language;
 use super::{NotebookCode, NotebookError};
 use crate::run::{Parameters, special};
@@ -56,7 +57,7 @@ pub(super) struct Part {
 pub(super) fn cell(
     language: &Language,
     parameters: &Parameters,
-    declared: &[String],
+    declared: &[Declared],
 ) -> Result<Vec<String>, NotebookError> {
     check_names(language, parameters)?;
     let mut lines = Vec::new();
@@ -65,7 +66,7 @@ pub(super) fn cell(
             let what = format!("the parameter `{name}`: {why}");
             invalid(what, "correct it where it comes from, or give it as text")
         })?;
-        let known = declared.iter().any(|known| known == name);
+        let known = declared.iter().any(|known| known.name == *name);
         let assigns = language.assigns.filter(|_| known);
         let [before, between, after] = assigns.unwrap_or(language.declares);
         lines.push(format!("{before}{name}{between}{literal}{after}\n"));

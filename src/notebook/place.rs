@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{NotebookError, Stamp, Template, expression, sha256};
+use super::{NotebookError, Stamp, expression, sha256};
 use crate::run::{Parameters, plain_entries};
 
 const DECLARED: &str = "parameters";
@@ -86,7 +86,10 @@ fn position(cells: &[Value], tag: &str) -> Option<usize> {
 /// Whether a cell has a tag. Where the tags are one text instead of a list, a part of it counts, as
 /// in papermill.
 pub(super) fn is_tagged(cell: &Value, tag: &str) -> bool {
-    match cell.pointer("/metadata/tags") {
+    match cell
+        .get("metadata")
+        .and_then(|metadata| metadata.get("tags"))
+    {
         Some(Value::Array(tags)) => tags.iter().any(|one| one == tag),
         Some(Value::String(tags)) => tags.contains(tag),
         _ => false,
@@ -133,7 +136,7 @@ impl<'a> Ids<'a> {
 pub(super) fn describe(
     notebook: &mut Value,
     parameters: &Parameters,
-    template: &Template,
+    template_sha256: &str,
     stamp: &Stamp<'_>,
 ) -> Result<(), NotebookError> {
     let wrong = |what: &str| NotebookError::template(what, "save it again from Jupyter");
@@ -171,7 +174,7 @@ pub(super) fn describe(
             ours.insert(name.into(), value.into());
         }
     }
-    ours.insert("template_sha256".into(), template.sha256().into());
+    ours.insert("template_sha256".into(), template_sha256.into());
     ours.insert("version".into(), env!("CARGO_PKG_VERSION").into());
     metadata.insert("nbcourier".into(), Value::Object(ours));
     Ok(())

@@ -144,7 +144,7 @@ async fn render(
     let (chosen, table) = Chosen::for_order(config, &order)?;
     let source = chosen.source(&job.destination, &job.user);
     let (template, remark) = deliver::at_hand(ledger, &chosen, &source).await?;
-    let rendered = deliver::render(config, table, &template, &order)?;
+    let rendered = deliver::render(config, table, template, &order)?;
     Ok(remark.into_iter().chain(rendered.warning).collect())
 }
 

@@ -1,4 +1,32 @@
-//! Names that a language keeps for itself. Sources are named at each list.
+//! The grammars of names, and the names that a language keeps for itself. Sources are named at each
+//! list.
+
+use unicode_ident::{is_xid_continue, is_xid_start};
+
+/// Letters, digits and `_`.
+pub(super) fn ascii(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(word) && name.starts_with(|c: char| !c.is_ascii_digit())
+}
+
+/// `char::is_alphanumeric` would let `x²` pass, which no language takes.
+pub(super) fn unicode(name: &str) -> bool {
+    name.starts_with(|c| is_xid_start(c) || c == '_') && name.chars().all(is_xid_continue)
+}
+
+/// MATLAB, "namelengthmax": 63 characters.
+pub(super) fn matlab(name: &str) -> bool {
+    ascii(name) && !name.starts_with('_') && name.len() <= 63
+}
+
+/// R, `?make.names`: a dot may begin a name, but no digit behind it.
+pub(super) fn r(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let rest = name.strip_prefix('.').unwrap_or(name);
+    let dotted = rest.len() < name.len();
+    let begins = |c: char| c.is_ascii_alphabetic() || (dotted && matches!(c, '_' | '.'));
+    name.chars().all(word) && (rest.starts_with(begins) || name == ".")
+}
 
 /// Python 3.14, `keyword.kwlist`, and the one name that can't be assigned to.
 pub(super) const PYTHON: &[&str] = &[

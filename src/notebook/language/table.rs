@@ -22,9 +22,6 @@ pub(in crate::notebook) static ALL: &[&Language] = &[
     &RUBY,
 ];
 
-const ASCII: &str = "[A-Za-z_][A-Za-z0-9_]*";
-/// `char::is_alphanumeric` would let `x²` pass, which no language takes.
-const UNICODE: &str = r"[\p{XID_Start}_]\p{XID_Continue}*";
 const PLAIN: [&str; 3] = ["", " = ", ""];
 const STATEMENT: [&str; 3] = ["", " = ", ";"];
 const BOOLS: [&str; 2] = ["false", "true"];
@@ -76,7 +73,7 @@ static PYTHON: Language = Language {
     comment: ("# ", ""),
     declares: PLAIN,
     assigns: None,
-    names: UNICODE,
+    names: keywords::unicode,
     keywords: keywords::PYTHON,
     folds_case: false,
     needs: &[],
@@ -102,7 +99,7 @@ static R: Language = Language {
     name: "R",
     papermill: &["R", "sparkrkernel"],
     aliases: &["r", "ir", "sparkr", "xr"],
-    names: r"(?:[A-Za-z]|\.(?:[A-Za-z._]|\z))[A-Za-z0-9._]*",
+    names: keywords::r,
     keywords: keywords::R,
     null: "NULL",
     bools: ["FALSE", "TRUE"],
@@ -154,7 +151,7 @@ static SCALA: Language = Language {
     aliases: &["scala", "spark", "almond", "toree", "apache_toree_scala"],
     comment: ("// ", ""),
     declares: ["val ", " = ", ""],
-    names: ASCII,
+    names: keywords::ascii,
     keywords: keywords::SCALA,
     null: "None",
     bools: BOOLS,
@@ -185,7 +182,7 @@ static CPP: Language = Language {
     declares: ["auto ", " = ", ";"],
     // A second declaration of the same name is an error in most C++ kernels.
     assigns: Some(STATEMENT),
-    names: ASCII,
+    names: keywords::ascii,
     keywords: keywords::CPP,
     needs: &[
         ("std::string", "#include <string>"),
@@ -221,8 +218,7 @@ static MATLAB: Language = Language {
     aliases: &["matlab", "imatlab", "jupyter_matlab_kernel"],
     comment: ("% ", ""),
     declares: STATEMENT,
-    // MATLAB, "namelengthmax": 63 characters.
-    names: "[A-Za-z][A-Za-z0-9_]{0,62}",
+    names: keywords::matlab,
     keywords: keywords::MATLAB,
     null: "[]",
     bools: BOOLS,
@@ -248,7 +244,7 @@ static OCTAVE: Language = Language {
     name: "Octave",
     papermill: &[],
     aliases: &["octave", "gnuoctave", "xoctave"],
-    names: ASCII,
+    names: keywords::ascii,
     keywords: keywords::OCTAVE,
     text: texts::octave,
     instant: instant::octave,
@@ -271,7 +267,7 @@ static CSHARP: Language = Language {
     aliases: &["c#", "csharp"],
     comment: ("// ", ""),
     declares: ["var ", " = ", ";"],
-    names: ASCII,
+    names: keywords::ascii,
     keywords: keywords::CSHARP,
     null: "(object)null",
     bools: BOOLS,
@@ -326,7 +322,7 @@ static POWERSHELL: Language = Language {
     papermill: &[".net-powershell"],
     aliases: &["powershell", "pwsh", "powershell_kernel"],
     declares: ["$", " = ", ""],
-    names: ASCII,
+    names: keywords::ascii,
     keywords: keywords::POWERSHELL,
     folds_case: true,
     null: "$Null",
@@ -356,7 +352,7 @@ static BASH: Language = Language {
     papermill: &["bash"],
     aliases: &["bash", "xbash", "sh"],
     declares: ["", "=", ""],
-    names: ASCII,
+    names: keywords::ascii,
     keywords: keywords::BASH,
     null: "",
     bools: BOOLS,
@@ -389,7 +385,7 @@ static JAVASCRIPT: Language = Language {
     declares: ["var ", " = ", ";"],
     // `var` after `let` is an error; without it the cell's own variable is meant.
     assigns: Some(STATEMENT),
-    names: ASCII,
+    names: keywords::ascii,
     keywords: keywords::JAVASCRIPT,
     null: "null",
     bools: BOOLS,
@@ -415,7 +411,7 @@ static RUBY: Language = Language {
     name: "Ruby",
     papermill: &[],
     aliases: &["ruby", "iruby"],
-    names: ASCII,
+    names: keywords::ascii,
     keywords: keywords::RUBY,
     null: "nil",
     bools: BOOLS,

@@ -6,6 +6,7 @@
 
 mod dumped;
 mod languages;
+mod papermill;
 mod values;
 
 use std::path::Path;

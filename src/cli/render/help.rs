@@ -24,7 +24,7 @@ pub(super) fn show(
         return Ok(());
     }
     let shown = path.display();
-    match declared.as_deref() {
+    match declared {
         None => context
             .output
             .note(format!("{shown}: no cell is tagged `parameters`")),

@@ -215,3 +215,6 @@ fn join(one: Shape, other: Shape) -> Shape {
         _ => Shape::Mixed,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,6 +103,7 @@ impl Template {
     /// `TemplateInvalid`, with the line.
     pub fn parse_percent(bytes: &[u8]) -> Result<Self, NotebookError> {
         let (text, marked) = document::text(bytes)?;
+        document::fits_as_text(text)?;
         Self::of(
             percent::read(text)?,
             Style::jupyter(),

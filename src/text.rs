@@ -41,11 +41,14 @@ impl Format {
         }
     }
 
-    /// Reads a text. What JSON has no form for comes as [`crate::run::special`] says.
+    /// Reads a text of parameters, at most 4 MiB. What JSON has no form for comes as [`crate::run::special`] says.
     ///
     /// # Errors
     /// What is wrong, where, and what to do.
     pub fn read(self, text: &str) -> Result<Value, Unreadable> {
+        fits(text, LARGEST)?;
+        // In YAML and TOML a quote may be anything; there every sign counts.
+        few(values(text, self == Self::Json), MOST_PARAMETERS)?;
         match self {
             Self::Json => json(text),
             Self::Yaml => yaml::read(text),
@@ -79,7 +82,73 @@ pub fn utf8(bytes: &[u8]) -> Result<(&str, bool), Unreadable> {
     Ok((text, unmarked.is_some()))
 }
 
-fn json(text: &str) -> Result<Value, Unreadable> {
+/// The largest text of parameters, bytes: a value takes up to thirty times its text in memory.
+const LARGEST: usize = 4 << 20;
+
+/// The largest JSON text, bytes.
+const LARGEST_JSON: usize = 32 << 20;
+
+/// The most values of a text of parameters, which are copied and written in another language too.
+const MOST_PARAMETERS: usize = 200_000;
+
+/// The most values of a JSON text.
+const MOST_VALUES: usize = 1_000_000;
+
+/// Whether a text has at most so many bytes.
+///
+/// # Errors
+/// Its size, and the most that is read.
+pub fn fits(text: &str, largest: usize) -> Result<(), Unreadable> {
+    if text.len() <= largest {
+        return Ok(());
+    }
+    let (has, most) = (text.len() >> 20, largest >> 20);
+    Err(Unreadable {
+        what: format!("it has {has} MiB; at most {most} MiB are read"),
+        advice: "make it smaller; in a notebook, clear the outputs",
+        line: 0,
+        column: 0,
+    })
+}
+
+fn few(values: usize, most: usize) -> Result<(), Unreadable> {
+    if values <= most {
+        return Ok(());
+    }
+    Err(Unreadable {
+        what: format!("it has more than {most} values"),
+        advice: "make it smaller; in a notebook, clear the outputs",
+        line: 0,
+        column: 0,
+    })
+}
+
+/// Commas, colons, brackets and lines, outside of texts where it is `quoted` as JSON is: as many
+/// values as there can be.
+fn values(text: &str, quoted: bool) -> usize {
+    let (mut inside, mut escaped, mut count) = (false, false, 0);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if inside => escaped = true,
+            b'"' => inside = quoted && !inside,
+            b',' | b':' | b'[' | b'{' | b'\n' if !inside => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+/// Reads JSON of up to 32 MiB, numbers exact.
+///
+/// # Errors
+/// As [`Format::read`].
+pub fn json(text: &str) -> Result<Value, Unreadable> {
+    fits(text, LARGEST_JSON)?;
+    // What is small enough can't have too many.
+    if text.len() > LARGEST {
+        few(values(text, true), MOST_VALUES)?;
+    }
     serde_json::from_str(text).map_err(|error| {
         let (what, advice) = no_json(text, &error);
         let (line, column) = (error.line(), error.column());

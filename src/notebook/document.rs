@@ -3,15 +3,21 @@
 use serde_json::Value;
 
 use super::NotebookError;
-use crate::text::{Format, Unreadable, utf8};
+use crate::text::{Unreadable, fits, json, utf8};
 
 /// The file's text, without a byte order mark, and whether there was one.
 pub(super) fn text(bytes: &[u8]) -> Result<(&str, bool), NotebookError> {
     utf8(bytes).map_err(unreadable)
 }
 
+/// Refuses a template as text that is larger than any program a person writes: a line takes a
+/// hundred times its byte in memory.
+pub(super) fn fits_as_text(text: &str) -> Result<(), NotebookError> {
+    fits(text, 1 << 20).map_err(unreadable)
+}
+
 pub(super) fn parse(text: &str) -> Result<Value, NotebookError> {
-    Format::Json.read(text).map_err(unreadable)
+    json(text).map_err(unreadable)
 }
 
 fn unreadable(error: Unreadable) -> NotebookError {

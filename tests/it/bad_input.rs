@@ -270,3 +270,112 @@ fn runs_from_before_the_first_start_are_remembered_and_can_be_submitted() {
     );
     room.await_delivered(3, 20);
 }
+
+/// Whatever is thrown at it: an error, with at most 256 MB of memory and within seconds.
+#[test]
+fn hostile_templates_and_parameters_cost_neither_memory_nor_time() {
+    let room = Room::new("[destination.dir]\npath = \"notebooks\"\n");
+    let notebook = |cell: &str| {
+        format!(
+            "{{\"cells\": [{cell}], \"metadata\": {{\"language_info\": {{\"name\": \"python\"}}}}, \"nbformat\": 4, \"nbformat_minor\": 4}}"
+        )
+    };
+    let markdown = |source: &str| {
+        let source = serde_json::to_string(source).expect("JSON");
+        notebook(&format!(
+            "{{\"cell_type\": \"markdown\", \"metadata\": {{\"tags\": [\"nbcourier\"]}}, \"source\": {source}}}"
+        ))
+    };
+    let laughs: String = (0..12)
+        .map(|n| {
+            format!(
+                "a{n}: &a{n} [{}]\n",
+                vec![
+                    if n == 0 {
+                        "x".into()
+                    } else {
+                        format!("*a{}", n - 1)
+                    };
+                    9
+                ]
+                .join(", ")
+            )
+        })
+        .collect();
+    let million = 1 << 20;
+    let templates = [
+        ("deep.ipynb", "[".repeat(30 * million)),
+        ("many.ipynb", notebook(&"1,".repeat(10 * million))),
+        (
+            "pairs.ipynb",
+            format!("{{{}\"nbformat\": 4}}", "\"a\":1,".repeat(4 * million)),
+        ),
+        (
+            "huge.ipynb",
+            notebook(&format!("\"{}\"", "x".repeat(40 * million))),
+        ),
+        (
+            "times.ipynb",
+            markdown("{{ 'x' * 99999999 ~ 'x' * 99999999 ~ 'x' * 99999999 }}"),
+        ),
+        ("braces.ipynb", markdown(&"{{ run ".repeat(million))),
+        ("lines.py", "\n".repeat(900_000)),
+        ("large.py", "x = 1\n".repeat(million)),
+        ("quotes.py", "\"\"\"\n# %%\n".repeat(80_000)),
+        ("cells.py", "# %%\n".repeat(100_000)),
+        (
+            "fences.py",
+            format!("# %% [markdown]\n{}", "# ```\n# ~~~\n".repeat(40_000)),
+        ),
+    ];
+    let parameters = [
+        (
+            "many.json",
+            format!("{{\"a\": [{}1]}}", "1,".repeat(2_000_000)),
+        ),
+        ("laughs.yaml", laughs),
+        ("list.yaml", "- 1\n".repeat(900_000)),
+        ("many.toml", format!("a = [{}1]", "1,".repeat(2_000_000))),
+        ("tables.toml", "[a]\n".repeat(900_000)),
+        (
+            "huge.json",
+            format!("{{\"a\": \"{}\"}}", "x".repeat(5 * million)),
+        ),
+    ];
+    fs::write(room.path("plain.ipynb"), notebook("")).expect("write");
+    let mut cases: Vec<Vec<&str>> = Vec::new();
+    for (name, text) in &templates {
+        fs::write(room.path(name), text).expect("write");
+        cases.push(vec![name, "-", "-p", "run", "7"]);
+    }
+    for (name, text) in &parameters {
+        fs::write(room.path(name), text).expect("write");
+        cases.push(vec!["plain.ipynb", "-", "-f", name]);
+    }
+    for arguments in cases {
+        let started = std::time::Instant::now();
+        let line = format!(
+            "ulimit -d 262144; exec \"$0\" render {}",
+            arguments.join(" ")
+        );
+        let done = std::process::Command::new("sh")
+            .args(["-c", &line, env!("CARGO_BIN_EXE_nbcourier")])
+            .current_dir(room.path(""))
+            .stdout(std::process::Stdio::null())
+            .output()
+            .expect("sh");
+        let told = String::from_utf8_lossy(&done.stderr);
+        let told: String = told.chars().take(500).collect();
+        assert!(
+            matches!(done.status.code(), Some(0..=2)),
+            "{arguments:?}: {:?} {told}",
+            done.status
+        );
+        assert!(!told.contains("panicked"), "{arguments:?}: {told}");
+        assert!(
+            started.elapsed().as_secs() < 20,
+            "{arguments:?}: {:?}",
+            started.elapsed()
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! Literals of the languages whose interpreters the tests lack, each after its manual.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -195,5 +196,38 @@ fn a_name_that_the_template_has_declared_is_assigned_where_that_is_something_els
         let declared = crate::notebook::declared::declared(source, row);
         let lines = cell(row, &run, &declared).expect("a cell");
         assert_eq!(lines.last().map(String::as_str), Some(line), "{language}");
+    }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        any::<String>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<bool>().prop_map(Value::from),
+        Just(Value::Null),
+        Just(json!({ "$float": "nan" })),
+        Just(json!({ "$datetime": "2026-11-21T05:27:45.123456789Z" })),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(any::<String>(), inner, 0..4)
+                .prop_map(|map| json!(map)),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_value_is_written_in_ascii_or_refused(value in any_value(), name: String) {
+        for language in crate::notebook::language::ALL {
+            if let Ok(text) = literal(language, &value) {
+                // bash takes a text's own bytes between quotes.
+                prop_assert!(text.is_ascii() || language.name == "bash", "{}: {text}", language.name);
+            }
+            let named = Parameters::from_iter([(name.clone(), value.clone())]);
+            let _ = cell(language, &named, &[]);
+        }
     }
 }

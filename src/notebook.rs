@@ -55,6 +55,13 @@ impl NotebookError {
         }
     }
 
+    /// The same with the template's name in the command that it advises.
+    #[must_use]
+    pub fn of_file(mut self, path: &str) -> Self {
+        self.advice = self.advice.replace(document::FILE, path);
+        self
+    }
+
     fn template(what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self::new(NotebookCode::TemplateInvalid, what, advice)
     }

@@ -9,8 +9,19 @@ use nbcourier::run::Parameters;
 use serde_json::{Value, json};
 
 const LANGUAGES: [&str; 13] = [
-    "python", "r", "julia", "scala", "c++", "matlab", "octave", "c#", "f#", "powershell", "bash",
-    "javascript", "ruby",
+    "python",
+    "r",
+    "julia",
+    "scala",
+    "c++",
+    "matlab",
+    "octave",
+    "c#",
+    "f#",
+    "powershell",
+    "bash",
+    "javascript",
+    "ruby",
 ];
 
 fuzz_target!(|bytes: &[u8]| {
@@ -39,7 +50,11 @@ fuzz_target!(|bytes: &[u8]| {
     let parameters: Parameters = entries.as_object().expect("a map").clone();
     let template = parse(json!([cell])).expect("a template");
     let _ = template.declared();
-    if let Ok(rendered) = render(&template, &template.typed(parameters.clone()), &Stamp::default()) {
+    if let Ok(rendered) = render(
+        &template,
+        &template.typed(parameters.clone()),
+        &Stamp::default(),
+    ) {
         let rendered: Value = serde_json::from_slice(&rendered).expect("JSON");
         let source = rendered["cells"][1]["source"].to_string();
         assert!(source.is_ascii() || language == "bash", "{source}");

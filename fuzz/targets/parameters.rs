@@ -7,7 +7,8 @@ use nbcourier::notebook::{Stamp, Template, holds, render};
 use nbcourier::text::{Format, utf8};
 use serde_json::Value;
 
-const TEMPLATE: &[u8] = b"{\"cells\": [], \"metadata\": {\"language_info\": {\"name\": \"python\"}}, \
+const TEMPLATE: &[u8] =
+    b"{\"cells\": [], \"metadata\": {\"language_info\": {\"name\": \"python\"}}, \
     \"nbformat\": 4, \"nbformat_minor\": 5}";
 
 fuzz_target!(|bytes: &[u8]| {
@@ -24,7 +25,11 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     let template = Template::parse(TEMPLATE).expect("a template");
-    let _ = render(&template, &template.typed(parameters.clone()), &Stamp::default());
+    let _ = render(
+        &template,
+        &template.typed(parameters.clone()),
+        &Stamp::default(),
+    );
     for name in parameters.keys().take(3) {
         let _ = holds(name, &parameters);
     }

@@ -250,7 +250,14 @@ fn notebook(table: &Notebook) -> Check {
                 [] => "no parameters".into(),
                 names => names.join(", "),
             };
-            Check::ok(&name, format!("{} declares {declares}", table.template))
+            let what = format!("{} declares {declares}", table.template);
+            match template.remark() {
+                Some(remark) => {
+                    let what = format!("{what}; {remark}");
+                    Check::trouble(&name, State::Warning, what, "save it again from Jupyter")
+                }
+                None => Check::ok(&name, what),
+            }
         }
     }
 }

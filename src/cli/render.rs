@@ -69,6 +69,7 @@ fn bare(
     out: Option<&Path>,
 ) -> Result<(), Stop> {
     let failed = |error: NotebookError| {
+        let error = error.of_file(&path.to_string_lossy());
         Stop::new(
             exit::NOT_WELL,
             format!("{}: {}", path.display(), error.what),

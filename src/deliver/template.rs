@@ -131,7 +131,10 @@ impl Chosen {
         });
         known.map_err(|error| Failure {
             code: self.code(),
-            ..notebook_failure(&format!("the template {shown}"), &error)
+            ..notebook_failure(
+                &format!("the template {shown}"),
+                &error.of_file(self.path()),
+            )
         })
     }
 }

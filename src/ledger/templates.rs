@@ -16,10 +16,19 @@ impl Ledger {
         bytes: &[u8],
         now: i64,
     ) -> Result<(), LedgerError> {
+        // Most deliveries find the version that is kept already.
+        let sql = "SELECT EXISTS (SELECT 1 FROM templates WHERE source = ? AND sha256 = ?)";
+        let known: bool = sqlx::query_scalar(sql)
+            .bind(source)
+            .bind(sha256)
+            .fetch_one(&self.read)
+            .await?;
+        if known {
+            return Ok(());
+        }
         let sql = "INSERT INTO templates (source, sha256, bytes, read_at) VALUES (?, ?, ?, ?) \
                    ON CONFLICT (source) DO UPDATE SET sha256 = excluded.sha256, \
-                     bytes = excluded.bytes, read_at = excluded.read_at \
-                   WHERE sha256 <> excluded.sha256";
+                     bytes = excluded.bytes, read_at = excluded.read_at";
         sqlx::query(sql)
             .bind(source)
             .bind(sha256)

@@ -24,9 +24,14 @@ fn unreadable(error: Unreadable) -> NotebookError {
     NotebookError::template(error.what, error.advice)
 }
 
+/// What stands for the file's name in a command.
+pub(super) const FILE: &str = "TEMPLATE";
+
 /// The minor version of a notebook that can be rendered.
 pub(super) fn check(document: &Value) -> Result<u64, NotebookError> {
-    const CONVERT: &str = "convert it: jupyter nbconvert --to notebook --nbformat 4 --output converted.ipynb TEMPLATE";
+    let convert = format!(
+        "convert it: jupyter nbconvert --to notebook --nbformat 4 --output converted.ipynb {FILE}"
+    );
     let no_notebook = |why: &str| {
         let what = format!("it is JSON but no notebook: {why}");
         NotebookError::template(what, "save it again from Jupyter")
@@ -36,12 +41,12 @@ pub(super) fn check(document: &Value) -> Result<u64, NotebookError> {
         4 => {}
         old @ 0..=3 => {
             let what = format!("it has the notebook format {old}; format 4 is needed");
-            return Err(NotebookError::template(what, CONVERT));
+            return Err(NotebookError::template(what, &*convert));
         }
         new => {
             let what =
                 format!("it has the notebook format {new}, which this version does not know");
-            return Err(NotebookError::template(what, CONVERT));
+            return Err(NotebookError::template(what, &*convert));
         }
     }
     let minor = document.get("nbformat_minor").and_then(Value::as_u64);

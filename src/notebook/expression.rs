@@ -31,7 +31,7 @@ const LARGEST: usize = 1 << 16;
 /// `ParameterMissing` for a name that the run doesn't have; `TemplateInvalid` for what can't be
 /// read or computed, or is neither true nor false.
 pub fn holds(expression: &str, parameters: &Parameters) -> Result<bool, NotebookError> {
-    let value = evaluate(expression, parameters)?;
+    let value = Scope::of(parameters).evaluate(expression)?;
     match value.kind() {
         minijinja::value::ValueKind::Bool => Ok(value.is_true()),
         _ => Err(wrong(
@@ -47,14 +47,16 @@ pub fn holds(expression: &str, parameters: &Parameters) -> Result<bool, Notebook
 /// # Errors
 /// `TemplateInvalid`.
 pub fn check_expression(expression: &str) -> Result<(), NotebookError> {
-    compiled(&environment(), expression).map(|_| ())
+    Scope::of(&Parameters::new())
+        .compiled(expression)
+        .map(|_| ())
 }
 
 /// Replaces every `{{ expression }}` of a markdown text by its value, so that it reads as that
 /// value and nothing in it becomes markup. All values together take at most `room` bytes.
 pub(super) fn fill(
     text: &str,
-    parameters: &Parameters,
+    scope: &Scope<'_>,
     room: &mut usize,
 ) -> Result<String, NotebookError> {
     let mut filled = String::new();
@@ -71,7 +73,7 @@ pub(super) fn fill(
             )
         })?;
         let expression = &inside[..end];
-        let value = evaluate(expression.trim(), parameters)?;
+        let value = scope.evaluate(expression.trim())?;
         let written = escaped(&value.to_string());
         *room = room.checked_sub(written.len()).ok_or_else(|| {
             wrong(
@@ -123,63 +125,80 @@ fn wrong(expression: &str, why: &str, advice: &str) -> NotebookError {
     NotebookError::template(format!("the expression `{expression}`: {why}"), advice)
 }
 
-fn evaluate(expression: &str, parameters: &Parameters) -> Result<Jinja, NotebookError> {
-    let environment = environment();
-    let context = context(parameters);
-    let value = |part: &str| {
-        environment
-            .compile_expression(part)
-            .ok()?
-            .eval(context.clone())
-            .ok()
-    };
-    if expression.len() <= LONGEST {
-        operands::check(expression, &value).map_err(|why| {
-            wrong(
-                expression,
-                &why,
-                "write `run|int > 1000` to compare digits as a number",
-            )
-        })?;
+/// What expressions see: made once for all of a notebook.
+pub(super) struct Scope<'a> {
+    parameters: &'a Parameters,
+    environment: Environment<'static>,
+    context: Jinja,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn of(parameters: &'a Parameters) -> Self {
+        Self {
+            parameters,
+            environment: environment(),
+            context: context(parameters),
+        }
     }
-    let compiled = compiled(&environment, expression)?;
-    let result = compiled
-        .eval(context.clone())
-        .and_then(|value| match value.is_undefined() {
+
+    fn evaluate(&self, expression: &str) -> Result<Jinja, NotebookError> {
+        let compiled = self.compiled(expression)?;
+        let result = compiled.eval(self.context.clone());
+        let defined = result.and_then(|value| match value.is_undefined() {
             true => Err(ErrorKind::UndefinedError.into()),
             false => Ok(value),
         });
-    result.map_err(|error| match error.kind() {
-        ErrorKind::UndefinedError => undefined(expression, &compiled, parameters),
-        ErrorKind::OutOfFuel => wrong(expression, "it takes too many steps", "make it simpler"),
-        _ => wrong(expression, &said(&error), "correct it"),
-    })
-}
+        defined.map_err(|error| match error.kind() {
+            ErrorKind::UndefinedError => self.undefined(expression, &compiled),
+            ErrorKind::OutOfFuel => wrong(expression, "it takes too many steps", "make it simpler"),
+            _ => wrong(expression, &said(&error), "correct it"),
+        })
+    }
 
-fn undefined(
-    expression: &str,
-    compiled: &minijinja::Expression<'_, '_>,
-    parameters: &Parameters,
-) -> NotebookError {
-    let mut names: Vec<String> = compiled.undeclared_variables(false).into_iter().collect();
-    names.sort();
-    let large = |name: &&String| parameters.contains_key(*name);
-    match names.iter().find(|name| !parameters.contains_key(*name)) {
-        Some(name) => missing(&format!("`{name}` in `{expression}`"), parameters),
-        None => match names.iter().find(large) {
-            Some(name) if parameters.get(name).is_some_and(too_large) => wrong(
-                expression,
-                &format!("`{name}` is too large to be used here"),
-                "use a smaller parameter",
-            ),
-            _ => NotebookError::new(
-                NotebookCode::ParameterMissing,
-                format!(
-                    "the expression `{expression}` asks for a part that its parameter doesn't have"
-                ),
-                "correct the expression, or let the run give it",
-            ),
-        },
+    /// The expression, its operands looked at first: compiling computes what is constant, however
+    /// large it gets.
+    fn compiled<'b>(
+        &'b self,
+        expression: &'b str,
+    ) -> Result<minijinja::Expression<'b, 'b>, NotebookError> {
+        if expression.len() > LONGEST {
+            let start: String = expression.chars().take(40).collect();
+            let why = format!("it has more than {LONGEST} bytes");
+            return Err(wrong(&start, &why, "make it shorter"));
+        }
+        let value = |part: &str| {
+            let part = self.environment.compile_expression(part).ok()?;
+            part.eval(self.context.clone()).ok()
+        };
+        operands::check(expression, &value).map_err(|why| {
+            let advice = "write `run|int > 1000` to compare digits as a number";
+            wrong(expression, &why, advice)
+        })?;
+        let compiled = self.environment.compile_expression(expression);
+        compiled.map_err(|error| wrong(expression, &said(&error), "correct it"))
+    }
+
+    /// Which name or part has no value.
+    fn undefined(
+        &self,
+        expression: &str,
+        compiled: &minijinja::Expression<'_, '_>,
+    ) -> NotebookError {
+        let mut names: Vec<String> = compiled.undeclared_variables(false).into_iter().collect();
+        names.sort();
+        let value = |name: &String| self.parameters.get(name);
+        if let Some(name) = names.iter().find(|name| value(name).is_none()) {
+            return missing(&format!("`{name}` in `{expression}`"), self.parameters);
+        }
+        if let Some(name) = names.iter().find(|name| value(name).is_some_and(too_large)) {
+            let why = format!("`{name}` is too large to be used here");
+            return wrong(expression, &why, "use a smaller parameter");
+        }
+        let what = format!(
+            "the expression `{expression}` asks for a part that its parameter doesn't have"
+        );
+        let advice = "correct the expression, or let the run give it";
+        NotebookError::new(NotebookCode::ParameterMissing, what, advice)
     }
 }
 
@@ -187,20 +206,6 @@ fn said(error: &minijinja::Error) -> String {
     error
         .detail()
         .map_or_else(|| error.kind().to_string(), str::to_owned)
-}
-
-fn compiled<'a>(
-    environment: &'a Environment<'_>,
-    expression: &'a str,
-) -> Result<minijinja::Expression<'a, 'a>, NotebookError> {
-    if expression.len() > LONGEST {
-        let start: String = expression.chars().take(40).collect();
-        let why = format!("it has more than {LONGEST} bytes");
-        return Err(wrong(&start, &why, "make it shorter"));
-    }
-    environment
-        .compile_expression(expression)
-        .map_err(|error| wrong(expression, &said(&error), "correct it"))
 }
 
 /// Only filters and tests that can't make much of little.
@@ -356,7 +361,7 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(
-                fill(text, &parameters(), &mut 1000).as_deref(),
+                fill(text, &Scope::of(&parameters()), &mut 1000).as_deref(),
                 Ok(expected),
                 "{text}"
             );
@@ -367,7 +372,7 @@ mod tests {
             ("{{}}", "unexpected"),
             ("{{ evil }}".repeat(40).as_str(), "too long"),
         ] {
-            let refused = fill(text, &parameters(), &mut 1000).expect_err(text);
+            let refused = fill(text, &Scope::of(&parameters()), &mut 1000).expect_err(text);
             assert!(refused.what.contains(expected), "{text}: {refused}");
         }
     }
@@ -377,8 +382,8 @@ mod tests {
         fn no_text_makes_it_panic(text: String, pieces in "[a-z0-9 ()<>=!~*|.,'\"\\[\\]{}+-]{0,40}") {
             for text in [&text, &pieces] {
                 let _ = holds(text, &parameters());
-                let _ = fill(&format!("{{{{{text}}}}}"), &parameters(), &mut 1000);
-                let _ = fill(text, &parameters(), &mut 1000);
+                let _ = fill(&format!("{{{{{text}}}}}"), &Scope::of(&parameters()), &mut 1000);
+                let _ = fill(text, &Scope::of(&parameters()), &mut 1000);
             }
         }
     }

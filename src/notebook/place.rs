@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{NotebookError, Stamp, expression, sha256};
+use super::expression::{self, Scope};
+use super::{NotebookError, Stamp, sha256};
 use crate::run::{Parameters, plain_entries};
 
 const DECLARED: &str = "parameters";
@@ -47,12 +48,14 @@ pub(super) fn inject(
 pub(super) fn fill(notebook: &mut Value, values: &Parameters) -> Result<(), NotebookError> {
     let cells = notebook.get_mut("cells").and_then(Value::as_array_mut);
     let mut room = LARGEST_FILL;
+    let mut scope = None;
     for (at, cell) in cells.into_iter().flatten().enumerate() {
         if cell["cell_type"] != "markdown" || !is_tagged(cell, FILLED) {
             continue;
         }
+        let scope = scope.get_or_insert_with(|| Scope::of(values));
         let filled =
-            expression::fill(&text(&cell["source"]), values, &mut room).map_err(|error| {
+            expression::fill(&text(&cell["source"]), scope, &mut room).map_err(|error| {
                 NotebookError {
                     what: format!("cell {}: {}", at + 1, error.what),
                     ..error

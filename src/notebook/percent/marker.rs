@@ -76,6 +76,10 @@ fn split(options: &str, number: usize) -> Result<(String, Map<String, Value>), N
         let advice = "write tags=[\"parameters\"] or name=\"value\", in JSON, or take it away";
         NotebookError::template(what, advice)
     };
+    // Inside the notebook it is nested deeper yet, and JSON readers stop at 128.
+    if options.matches(['[', '{']).count() > 100 {
+        return Err(wrong("its metadata have more than 100 brackets"));
+    }
     let (curly, equals) = (options.find('{'), options.find('='));
     if let Some(curly) = curly.filter(|curly| equals.is_none_or(|equals| *curly < equals)) {
         let title = options[..curly].trim().to_owned();
@@ -83,22 +87,19 @@ fn split(options: &str, number: usize) -> Result<(String, Map<String, Value>), N
         let metadata = metadata.map_err(|_| wrong("its metadata are no JSON object"))?;
         return Ok((title, metadata));
     }
-    let Some(equals) = equals else {
-        return Ok((options.to_owned(), Map::new()));
-    };
     // The last word before the first `=` is a key, all before it the title.
-    let before = options[..equals].trim_end();
-    let key = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    let before = equals.map_or(options, |equals| options[..equals].trim_end());
+    let key = match equals {
+        Some(_) => before.rfind(char::is_whitespace).map_or(0, |at| at + 1),
+        None => options.len(),
+    };
     let mut title = options[..key].trim();
     let mut metadata = pairs(&options[key..]).map_err(|what| wrong(&what))?;
     // A class, such as `.hidden`, is a key without a value.
-    while let Some(class) = title
-        .split_whitespace()
-        .last()
-        .filter(|word| word.starts_with('.'))
-    {
-        metadata.insert(class.to_owned(), Value::Null);
-        title = title[..title.len() - class.len()].trim_end();
+    let class = |title: &'_ str| title.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    while title[class(title)..].starts_with('.') {
+        metadata.insert(title[class(title)..].to_owned(), Value::Null);
+        title = title[..class(title)].trim_end();
     }
     Ok((title.to_owned(), metadata))
 }

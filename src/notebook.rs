@@ -55,10 +55,12 @@ impl NotebookError {
         }
     }
 
-    /// The same with the template's name in the command that it advises.
+    /// The same with the template's name in the command that it advises, as a shell wants it.
     #[must_use]
     pub fn of_file(mut self, path: &str) -> Self {
-        self.advice = self.advice.replace(document::FILE, path);
+        if let Ok(quoted) = literals::texts::bash(path) {
+            self.advice = self.advice.replace(document::FILE, &quoted);
+        }
         self
     }
 

@@ -69,7 +69,10 @@ fn bare(
     out: Option<&Path>,
 ) -> Result<(), Stop> {
     let failed = |error: NotebookError| {
-        let error = error.of_file(&path.to_string_lossy());
+        let error = match path.to_str() {
+            Some(name) if name != "-" => error.of_file(name),
+            _ => error,
+        };
         Stop::new(
             exit::NOT_WELL,
             format!("{}: {}", path.display(), error.what),

@@ -273,3 +273,48 @@ fn real_notebooks_keep_every_byte_that_is_not_rendered() {
     eprintln!("{kept} are kept to the byte, {changed} have cells to change");
     assert!(kept >= 80, "{kept}");
 }
+
+/// An old notebook is refused with a command; the command is run as it stands.
+#[test]
+fn the_conversion_that_is_advised_for_an_old_notebook_works() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let old = json!({
+        "nbformat": 3, "nbformat_minor": 0, "metadata": { "name": "" },
+        "worksheets": [{ "metadata": {}, "cells": [{
+            "cell_type": "code", "collapsed": false, "input": ["run = 0"], "language": "python",
+            "metadata": {}, "outputs": [], "prompt_number": 1
+        }] }]
+    });
+    std::fs::write(directory.path().join("an old one.ipynb"), old.to_string()).expect("write");
+    let render = |template: &str| {
+        Command::new(env!("CARGO_BIN_EXE_nbcourier"))
+            .args(["render", template, "-", "-l", "python", "-p", "run", "7"])
+            .current_dir(directory.path())
+            .output()
+            .expect("the program")
+    };
+    let refused = String::from_utf8(render("an old one.ipynb").stderr).expect("UTF-8");
+    let advised = refused
+        .split("convert it: ")
+        .nth(1)
+        .expect("a command")
+        .trim();
+    let path = std::env::var("PATH").expect("a PATH");
+    let done = Command::new("sh")
+        .args(["-c", advised])
+        .current_dir(directory.path())
+        .env(
+            "PATH",
+            format!("{}:{path}", environment().join("python/bin").display()),
+        )
+        .output()
+        .expect("sh");
+    assert!(
+        done.status.success(),
+        "{advised}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let rendered = render("converted.ipynb");
+    let rendered: Value = serde_json::from_slice(&rendered.stdout).expect("a notebook");
+    assert_eq!(rendered["cells"].as_array().map(Vec::len), Some(2));
+}

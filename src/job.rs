@@ -29,6 +29,21 @@ pub struct PlannedJob {
     pub user: String,
 }
 
+impl PlannedJob {
+    /// The order of a job that is only to be looked at: it has no id of its own.
+    #[must_use]
+    pub fn dry_order(&self, watch: &str, run: &str, parameters: &Parameters) -> Order {
+        Order {
+            uid: "00000000-0000-0000-0000-000000000000".into(),
+            notebook: self.notebook.clone(),
+            destination: self.destination.clone(),
+            watch: watch.to_owned(),
+            run: run.to_owned(),
+            parameters: parameters.clone(),
+        }
+    }
+}
+
 /// What is to be rendered for a job, and where it goes.
 #[derive(Clone, Debug)]
 pub struct Order {

@@ -184,14 +184,7 @@ async fn for_run(
     }
     let ledger = Ledger::open_to_read(&config.state).await.ok().flatten();
     for job in &jobs {
-        let order = Order {
-            uid: uuid::Uuid::nil().to_string(),
-            notebook: job.notebook.clone(),
-            destination: job.destination.clone(),
-            watch: found.watch.clone(),
-            run: found.name.clone(),
-            parameters: parameters.clone(),
-        };
+        let order = job.dry_order(&found.watch, &found.name, &parameters);
         let one = one(context, &config, ledger.as_ref(), &order, &job.user).await?;
         let name = one
             .notebook

@@ -33,8 +33,8 @@ pub(super) struct Language {
     pub(super) assigns: Option<[&'static str; 3]>,
     /// The grammar of a name.
     pub(super) names: fn(&str) -> bool,
-    /// Names that can't be assigned to, or whose value the language would run.
-    pub(super) keywords: &'static [&'static str],
+    /// Names that can't be assigned to, or whose value the language would run; with blanks between.
+    pub(super) keywords: &'static str,
     /// Whether names that differ in case only are one.
     pub(super) folds_case: bool,
     /// Lines that a value needs before it: what its text contains, and the line.
@@ -73,8 +73,8 @@ impl Language {
         let grammatical = (self.names)(name);
         let lower = name.to_lowercase();
         let reserved =
-            |word: &&str| *word == name || (self.folds_case && word.to_lowercase() == lower);
-        grammatical && !self.keywords.iter().any(reserved)
+            |word: &str| word == name || (self.folds_case && word.to_lowercase() == lower);
+        grammatical && !self.keywords.split(' ').any(reserved)
     }
 
     /// The language of a kernel and a language name, as papermill looks them up; then by the names

@@ -244,14 +244,8 @@ fn a_parameter_chooses_the_template_and_one_that_is_missing_holds_its_run_alone(
         template(&["md:# Run {{ run }}", "params:run = 0", "physics"]),
     )
     .expect("write");
-    let run = |number: u32, kind: &str| {
-        let run = room.path("data").join(format!("run_{number:06}"));
-        fs::create_dir_all(&run).expect("a run");
-        fs::write(run.join("run.json"), json!({ "kind": kind }).to_string()).expect("metadata");
-        fs::write(run.join("DONE"), "").expect("a marker");
-    };
-    run(1, "physics");
-    run(2, "../calib");
+    room.make_run_with(1, "{\"kind\": \"physics\"}");
+    room.make_run_with(2, "{\"kind\": \"../calib\"}");
     room.start();
     let failure = room.await_failure("template-unusable", 20);
     let what = failure["what"].as_str().expect("text");
@@ -317,14 +311,7 @@ fn a_condition_chooses_runs_and_one_that_cannot_be_told_holds() {
         (2, ""),
         (3, ", \"gain\": \"high\""),
     ] {
-        let run = room.path("data").join(format!("run_{number:06}"));
-        fs::create_dir_all(&run).expect("a run");
-        fs::write(
-            run.join("run.json"),
-            format!("{{\"energy\": {number}.5{more}}}"),
-        )
-        .expect("metadata");
-        fs::write(run.join("DONE"), "").expect("a marker");
+        room.make_run_with(number, &format!("{{\"energy\": {number}.5{more}}}"));
     }
     room.start();
     let failure = room.await_failure("parameter-missing", 20);
@@ -379,14 +366,8 @@ fn a_template_at_the_destination_is_read_there_for_each_run() {
     let config = fs::read_to_string(room.path("nbcourier.toml")).expect("a configuration");
     let config = config.replace("\"quick.ipynb\"", "\"contents:templates/{beam}.py\"");
     fs::write(room.path("nbcourier.toml"), config).expect("write");
-    let data = room.path("data");
-    let run = |number: u32| {
-        let run = data.join(format!("run_{number:06}"));
-        fs::create_dir_all(&run).expect("a run");
-        fs::write(run.join("run.json"), "{\"beam\": \"e\"}").expect("metadata");
-        fs::write(run.join("DONE"), "").expect("a marker");
-    };
-    run(1);
+    let metadata = "{\"beam\": \"e\"}";
+    room.make_run_with(1, metadata);
     room.start();
     let failure = room.await_failure("template-not-there", 20);
     assert!(
@@ -400,7 +381,7 @@ fn a_template_at_the_destination_is_read_there_for_each_run() {
     fs::write(&text, "# %% tags=[\"parameters\"]\nrun = 0\n# %%\none\n").expect("write");
     room.await_delivered(1, 30);
     fs::write(&text, "# %% tags=[broken]\n").expect("write");
-    run(2);
+    room.make_run_with(2, metadata);
     room.await_delivered(2, 30);
     for number in [1, 2] {
         let cells = sources(&room.path(&format!("notebooks/run_{number:06}.ipynb")));
@@ -425,10 +406,7 @@ fn a_replay_tells_what_would_fail_before_the_beam_comes() {
     assert_eq!(none.code, 0, "{none:?}");
     assert!(none.out.contains("there is no run yet"), "{}", none.out);
     for (number, kind) in [(1, "physics"), (2, "calib"), (3, "calib"), (4, "physics")] {
-        let run = room.path("data").join(format!("run_{number:06}"));
-        fs::create_dir_all(&run).expect("a run");
-        fs::write(run.join("run.json"), json!({ "kind": kind }).to_string()).expect("metadata");
-        fs::write(run.join("DONE"), "").expect("a marker");
+        room.make_run_with(number, &json!({ "kind": kind }).to_string());
     }
     let failing = room.run(&["check", "--offline", "--replay", "10"]);
     assert_eq!(failing.code, 1, "{failing:?}");

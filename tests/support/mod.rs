@@ -191,13 +191,15 @@ impl Room {
 
     /// A run that is complete, its marker last.
     pub fn make_run(&self, number: u32) -> PathBuf {
+        let metadata = format!("{{\"energy\": {number}.50, \"beam\": \"e-\\\"\"}}");
+        self.make_run_with(number, &metadata)
+    }
+
+    /// The same with this metadata.
+    pub fn make_run_with(&self, number: u32, metadata: &str) -> PathBuf {
         let run = self.path("data").join(format!("run_{number:06}"));
         fs::create_dir_all(&run).expect("a run");
-        fs::write(
-            run.join("run.json"),
-            format!("{{\"energy\": {number}.50, \"beam\": \"e-\\\"\"}}"),
-        )
-        .expect("metadata");
+        fs::write(run.join("run.json"), metadata).expect("metadata");
         fs::write(run.join("DONE"), "").expect("a marker");
         run
     }

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::deliver::{self, Chosen};
 use crate::detect;
 use crate::failure::Failure;
-use crate::job::{self, Only, Order, PlannedJob};
+use crate::job::{self, Only, PlannedJob};
 use crate::ledger::{Filter, Ledger};
 use crate::run::{Parameters, SPOOL};
 
@@ -133,14 +133,7 @@ async fn render(
     run: &Replayed,
     job: &PlannedJob,
 ) -> Result<Vec<String>, Failure> {
-    let order = Order {
-        uid: uuid::Uuid::nil().to_string(),
-        notebook: job.notebook.clone(),
-        destination: job.destination.clone(),
-        watch: run.watch.clone(),
-        run: run.name.clone(),
-        parameters: run.parameters.clone(),
-    };
+    let order = job.dry_order(&run.watch, &run.name, &run.parameters);
     let (chosen, table) = Chosen::for_order(config, &order)?;
     let source = chosen.source(&job.destination, &job.user);
     let (template, remark) = deliver::at_hand(ledger, &chosen, &source).await?;

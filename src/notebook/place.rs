@@ -31,16 +31,17 @@ pub(super) fn inject(
         return;
     };
     // Format 4.5 wants an id on every cell, older ones forbid it.
-    let mut ids = (minor >= 5).then(|| Ids::of(cells, seed));
-    let cell = cell(source, ids.as_mut().map(|ids| ids.free("injected")));
+    let with_ids = minor >= 5;
+    let taken = |id: &str| cells.iter().any(|cell| has_id(cell, id));
+    let cell = cell(source, with_ids.then(|| free_id(seed, "injected", taken)));
     match position(cells, INJECTED) {
         Some(stale) => cells[stale] = cell,
         None if empty => {}
         None => cells.insert(position(cells, DECLARED).map_or(0, |at| at + 1), cell),
     }
     cells.retain(|cell| !is_tagged(cell, ERROR_MARKER));
-    if let Some(ids) = &mut ids {
-        ids.complete(cells);
+    if with_ids {
+        complete_ids(cells, seed);
     }
 }
 
@@ -99,39 +100,28 @@ pub(super) fn is_tagged(cell: &Value, tag: &str) -> bool {
     }
 }
 
-/// The ids that a notebook's cells have, and new ones that none of them has.
-struct Ids<'a> {
-    taken: HashSet<String>,
-    seed: &'a str,
+fn has_id(cell: &Value, id: &str) -> bool {
+    cell.get("id").and_then(Value::as_str) == Some(id)
 }
 
-impl<'a> Ids<'a> {
-    fn of(cells: &[Value], seed: &'a str) -> Self {
-        let own = cells.iter().filter_map(|cell| cell.get("id")?.as_str());
-        Self {
-            taken: own.map(str::to_owned).collect(),
-            seed,
-        }
-    }
+/// An id that isn't taken: eight hex digits, the same for the same seed and purpose.
+fn free_id(seed: &str, purpose: &str, taken: impl Fn(&str) -> bool) -> String {
+    let id = |n: u64| sha256(format!("{seed}\n{purpose}\n{n}").as_bytes())[..8].to_owned();
+    (0..).map(id).find(|id| !taken(id)).unwrap_or_default()
+}
 
-    /// Eight hex digits, the same for the same seed and purpose.
-    fn free(&mut self, purpose: &str) -> String {
-        let id = |n: u64| sha256(format!("{}\n{purpose}\n{n}", self.seed).as_bytes());
-        let mut ids = (0..).map(|n| id(n)[..8].to_owned());
-        let free = ids.find(|id| !self.taken.contains(id)).unwrap_or_default();
-        self.taken.insert(free.clone());
-        free
+/// Gives an id to each cell that has none.
+fn complete_ids(cells: &mut [Value], seed: &str) {
+    let lacks = |cell: &Value| cell.is_object() && cell.get("id").is_none_or(Value::is_null);
+    if !cells.iter().any(lacks) {
+        return;
     }
-
-    fn complete(&mut self, cells: &mut [Value]) {
-        for (at, cell) in cells.iter_mut().enumerate() {
-            let Some(cell) = cell.as_object_mut() else {
-                continue;
-            };
-            if cell.get("id").is_none_or(Value::is_null) {
-                cell.insert("id".into(), self.free(&at.to_string()).into());
-            }
-        }
+    let own = cells.iter().filter_map(|cell| cell.get("id")?.as_str());
+    let mut all: HashSet<String> = own.map(str::to_owned).collect();
+    for (at, cell) in cells.iter_mut().enumerate().filter(|(_, cell)| lacks(cell)) {
+        let id = free_id(seed, &at.to_string(), |id| all.contains(id));
+        all.insert(id.clone());
+        cell["id"] = id.into();
     }
 }
 

@@ -4,6 +4,7 @@
 //! to the byte but for the injected cell and the metadata. The same template, parameters and stamp
 //! give the same bytes. Pure: no IO, no clock, no randomness.
 
+mod cell;
 mod declared;
 mod document;
 mod expression;
@@ -327,7 +328,7 @@ fn cell(template: &Template, parameters: &Parameters) -> Result<Vec<String>, Not
         Err(_) if parameters.is_empty() => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    literals::cell(
+    cell::cell(
         language,
         parameters,
         template.declared().unwrap_or_default(),

@@ -24,8 +24,8 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "offline")]
     deliver: bool,
     /// Also render every notebook for the last N real runs, without network
-    #[arg(long, value_name = "N")]
-    replay: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    replay: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     checks.extend(config.notebooks.iter().map(notebook));
     let ledger = Ledger::open_to_read(&config.state).await.ok().flatten();
     if let Some(count) = arguments.replay {
-        checks.extend(replay::run(context, &config, ledger.as_ref(), count).await);
+        checks.extend(replay::run(context, &config, ledger.as_ref(), usize::from(count)).await);
     }
     if !arguments.offline {
         for table in &config.destinations {

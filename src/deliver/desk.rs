@@ -12,6 +12,9 @@ use crate::failure::{Code, Failure};
 use crate::health::Health;
 use crate::ledger::Ledger;
 
+/// Warnings that are told once each; beyond that they are told no more.
+const WARNINGS: usize = 1000;
+
 /// All that deliveries share.
 pub struct Desk {
     /// The configuration.
@@ -108,10 +111,11 @@ impl Desk {
 
     /// Logs a warning that holds for run after run.
     pub(super) fn warn_once(&self, warning: &str) {
+        // Names that change from run to run must not fill the memory.
         let fresh = self
             .warned
             .lock()
-            .is_ok_and(|mut warned| warned.insert(warning.to_owned()));
+            .is_ok_and(|mut warned| warned.len() < WARNINGS && warned.insert(warning.to_owned()));
         if fresh {
             tracing::warn!("{warning}");
         }

@@ -68,7 +68,7 @@ impl Chosen {
     /// The template of an order, and the table that asks for it.
     ///
     /// # Errors
-    /// Those of [`super::wanted`] and [`Self::of`].
+    /// `notebook-removed`, `not-wanted`, `when-invalid`, and those of [`Self::of`].
     pub fn for_order<'a>(
         config: &'a Config,
         order: &Order,

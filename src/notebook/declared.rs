@@ -9,51 +9,9 @@ mod statements;
 use serde::Serialize;
 use serde_json::{Number, Value, json};
 
-use super::language::Language;
+use super::language::{Language, Syntax};
 use super::literals::numbers::float;
 use statements::{Statement, Token, statements};
-
-/// How a quote is written inside a quoted text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Escape {
-    /// Not at all.
-    None,
-    /// After a backslash.
-    Backslash,
-    /// After a backtick.
-    Backtick,
-    /// Twice.
-    Doubled,
-}
-
-/// How a language's assignments are read.
-#[derive(Clone, Copy)]
-pub(super) struct Syntax {
-    /// What begins a comment that ends with the line.
-    pub(super) comments: &'static [&'static str],
-    /// Comments with an end.
-    pub(super) blocks: &'static [(&'static str, &'static str)],
-    /// What begins and ends a text, the longer ones first.
-    pub(super) quotes: &'static [(&'static str, &'static str, Escape)],
-    /// Whether `'` after a name or bracket is an operator.
-    pub(super) transposes: bool,
-    /// What begins a line that is the kernel's own and no code.
-    pub(super) magics: &'static str,
-    /// What ends a statement.
-    pub(super) ends: &'static str,
-    /// What goes on with a statement on the next line.
-    pub(super) continued: &'static str,
-    /// What assigns.
-    pub(super) assigns: &'static [&'static str],
-    /// Words that may stand before the name.
-    pub(super) words: &'static [&'static str],
-    /// Whether a type stands before the name.
-    pub(super) typed: bool,
-    /// What stands between the name and its type.
-    pub(super) annotation: &'static str,
-    /// What stands before a variable's name.
-    pub(super) sigil: &'static str,
-}
 
 /// What a parameter's default or type says that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

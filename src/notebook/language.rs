@@ -5,13 +5,14 @@
 //! the README's table lists where it doesn't and what is written instead.
 
 mod keywords;
+mod syntax;
 mod table;
 
 use serde_json::Value;
 
-use super::declared::Syntax;
-use super::literals::{Instant, Part};
+use super::literals::{Instant, Part, Scalar};
 
+pub(super) use syntax::{Escape, Syntax};
 pub(super) use table::ALL;
 
 /// A value's text, or why the language can't hold it.
@@ -55,8 +56,8 @@ pub(super) struct Language {
     pub(super) list: fn(&[Part]) -> Written,
     /// Keys and written values.
     pub(super) map: fn(&[(&str, Part)]) -> Written,
-    /// Writes the whole value where the parts can't be written one by one.
-    pub(super) whole: Option<fn(&Language, &Value) -> Written>,
+    /// Writes the whole value where the parts can't be written one by one, by what writes a scalar.
+    pub(super) whole: Option<fn(Scalar<'_>, &Value) -> Written>,
     /// How its assignments are read.
     pub(super) syntax: Syntax,
 }

@@ -1,6 +1,6 @@
 //! A cell's source as statements of tokens.
 
-use super::{Escape, Syntax};
+use crate::notebook::language::{Escape, Syntax};
 
 /// Words that begin a block: what follows on their line is no top-level assignment.
 const BLOCKS: &[&str] = &[

@@ -1,8 +1,7 @@
 //! The rows. What is said of MATLAB, Julia, F# and `PowerShell`, whose interpreters the tests lack,
 //! is from their manuals, named at each form.
 
-use super::{Language, keywords};
-use crate::notebook::declared::{Escape, Syntax};
+use super::{Escape, Language, Syntax, keywords};
 use crate::notebook::literals::{bash, cpp, forms, instant, numbers, texts};
 
 /// All rows.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Language, Shape, joined, scalar, texts};
+use super::{Scalar, Shape, joined, texts};
 use crate::run::special;
 
 /// A value's type, as deep as it goes.
@@ -14,20 +14,20 @@ enum Type {
 }
 
 /// The value with its type; numbers of several widths become the widest.
-pub(in crate::notebook) fn cpp(language: &Language, value: &Value) -> Result<String, String> {
-    let kind = type_of(language, value)?;
-    written(language, value, &kind)
+pub(in crate::notebook) fn cpp(scalar: Scalar<'_>, value: &Value) -> Result<String, String> {
+    let kind = type_of(scalar, value)?;
+    written(scalar, value, &kind)
 }
 
 fn is_map(value: &Value) -> bool {
     value.is_object() && special(value).is_none()
 }
 
-fn type_of(language: &Language, value: &Value) -> Result<Type, String> {
+fn type_of(scalar: Scalar<'_>, value: &Value) -> Result<Type, String> {
     let inner = |values: &mut dyn Iterator<Item = &Value>| -> Result<_, String> {
         let mut common: Option<Type> = None;
         for value in values {
-            let kind = type_of(language, value)?;
+            let kind = type_of(scalar, value)?;
             common = Some(match common {
                 Some(common) => common_type(common, kind)?,
                 None => kind,
@@ -38,7 +38,7 @@ fn type_of(language: &Language, value: &Value) -> Result<Type, String> {
     match value {
         Value::Array(items) => Ok(Type::List(inner(&mut items.iter())?)),
         Value::Object(entries) if is_map(value) => Ok(Type::Map(inner(&mut entries.values())?)),
-        one => Ok(Type::One(scalar(language, one)?.shape)),
+        one => Ok(Type::One(scalar(one)?.shape)),
     }
 }
 
@@ -90,9 +90,9 @@ fn name(kind: &Type) -> String {
     }
 }
 
-fn written(language: &Language, value: &Value, kind: &Type) -> Result<String, String> {
+fn written(scalar: Scalar<'_>, value: &Value, kind: &Type) -> Result<String, String> {
     let inner = |kind: &Option<Box<Type>>, value: &Value| match kind {
-        Some(kind) => written(language, value, kind),
+        Some(kind) => written(scalar, value, kind),
         None => Ok(String::new()),
     };
     let items: Vec<String> = match (value, kind) {
@@ -106,7 +106,7 @@ fn written(language: &Language, value: &Value, kind: &Type) -> Result<String, St
             };
             entries.iter().map(entry).collect::<Result<_, String>>()?
         }
-        (one, _) => return Ok(scalar(language, one)?.text),
+        (one, _) => return Ok(scalar(one)?.text),
     };
     Ok(format!("{}{{{}}}", name(kind), items.join(", ")))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Language, Part, Shape, joined, scalar, texts};
+use super::{Part, Scalar, Shape, joined, texts};
 use crate::run::{plain, special};
 
 fn each(parts: &[Part], separator: &str) -> String {
@@ -227,14 +227,14 @@ pub(in crate::notebook) fn ruby_map(parts: &[(&str, Part)]) -> Result<String, St
 }
 
 /// bash has lists of texts and nothing else: a map, and a list inside a list, are JSON.
-pub(in crate::notebook) fn bash(language: &Language, value: &Value) -> Result<String, String> {
+pub(in crate::notebook) fn bash(scalar: Scalar<'_>, value: &Value) -> Result<String, String> {
     let json = |value: &Value| texts::bash(&plain(value).to_string());
     let one = |item: &Value| match item {
         Value::Array(_) => json(item),
         Value::Object(_) if special(item).is_none() => json(item),
         // Nothing at all would shift the elements after it.
         Value::Null => Ok("''".to_owned()),
-        scalar => Ok(self::scalar(language, scalar)?.text),
+        one => Ok(scalar(one)?.text),
     };
     match value {
         Value::Array(items) => {

@@ -151,7 +151,7 @@ codes! {
     UserRefused "user-refused" Hold(Probe::Restart), Job, "add the user to `users` of the destination, or `nbcourier skip` the run";
     // The job or its notebook needs a person.
     TemplateInvalid "template-invalid" Hold(Probe::Template), Notebook, "mend the template; delivery goes on by itself";
-    TemplateUnusable "template-unusable" Hold(Probe::Try), Job, "add or mend the template that the run's parameters choose; delivery goes on by itself";
+    TemplateUnusable "template-unusable" Hold(Probe::Try), Job, "add or mend the template for this run's parameters; delivery goes on by itself";
     TemplateNotThere "template-not-there" Hold(Probe::Try), User, "put the template there in Jupyter, or mend it; delivery goes on by itself";
     WhenInvalid "when-invalid" Hold(Probe::Restart), Job, "correct `when` and restart, or `nbcourier skip` the run";
     ParameterUnknown "parameter-unknown" Hold(Probe::Try), Job, "declare it in the template's `parameters` cell, or set `unknown_parameters`; then delivery goes on by itself";

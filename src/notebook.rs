@@ -138,6 +138,7 @@ impl Template {
             asked: None,
             declared: None,
         };
+        place::check_placeholders(&template.document)?;
         template.look();
         Ok(template)
     }

@@ -88,7 +88,15 @@ pub fn render(
         text: &text,
     };
     let template_sha256 = template.sha256().to_owned();
-    let bytes = template.render(values, &stamp).map_err(named)?;
+    let rendered = template.render(values, &stamp).map_err(named);
+    // The template can be read: what fails is this run's, and must hold no other.
+    let bytes = rendered.map_err(|failure| match failure.code {
+        Code::TemplateInvalid => Failure {
+            code: Code::TemplateUnusable,
+            ..failure
+        },
+        _ => failure,
+    })?;
     Ok(Rendered {
         path: path(destination, table, &job.parameters)?,
         sha256: notebook::sha256(&bytes),

@@ -59,6 +59,30 @@ pub(super) fn fill(
     scope: &Scope<'_>,
     room: &mut usize,
 ) -> Result<String, NotebookError> {
+    replaced(text, |expression| {
+        let written = escaped(&scope.evaluate(expression)?.to_string());
+        *room = room.checked_sub(written.len()).ok_or_else(|| {
+            let why = "the values are too long for a notebook";
+            wrong(expression, why, "use smaller parameters")
+        })?;
+        Ok(written)
+    })
+}
+
+/// Whether every placeholder of a markdown text can be read, whatever the run.
+pub(super) fn check_text(text: &str) -> Result<(), NotebookError> {
+    let none = Parameters::new();
+    let scope = Scope::of(&none);
+    replaced(text, |expression| {
+        scope.compiled(expression).map(|_| String::new())
+    })
+    .map(|_| ())
+}
+
+fn replaced(
+    text: &str,
+    mut value: impl FnMut(&str) -> Result<String, NotebookError>,
+) -> Result<String, NotebookError> {
     let mut filled = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("{{") {
@@ -66,23 +90,10 @@ pub(super) fn fill(
         let inside = &rest[at + 2..];
         let end = closing(inside).ok_or_else(|| {
             let start: String = inside.chars().take(40).collect();
-            wrong(
-                &start,
-                "the `}}` behind it is missing",
-                "close it, or take the tag `nbcourier` off the cell",
-            )
+            let advice = "close it, or take the tag `nbcourier` off the cell";
+            wrong(&start, "the `}}` behind it is missing", advice)
         })?;
-        let expression = &inside[..end];
-        let value = scope.evaluate(expression.trim())?;
-        let written = escaped(&value.to_string());
-        *room = room.checked_sub(written.len()).ok_or_else(|| {
-            wrong(
-                expression,
-                "the values are too long for a notebook",
-                "use smaller parameters",
-            )
-        })?;
-        filled.push_str(&written);
+        filled.push_str(&value(inside[..end].trim())?);
         rest = &inside[end + 2..];
     }
     filled.push_str(rest);

@@ -51,23 +51,40 @@ pub(super) fn fill(notebook: &mut Value, values: &Parameters) -> Result<(), Note
     let mut room = LARGEST_FILL;
     let mut scope = None;
     for (at, cell) in cells.into_iter().flatten().enumerate() {
-        if cell["cell_type"] != "markdown" || !is_tagged(cell, FILLED) {
+        if !is_filled(cell) {
             continue;
         }
         let scope = scope.get_or_insert_with(|| Scope::of(values));
-        let filled =
-            expression::fill(&text(&cell["source"]), scope, &mut room).map_err(|error| {
-                NotebookError {
-                    what: format!("cell {}: {}", at + 1, error.what),
-                    ..error
-                }
-            })?;
+        let filled = expression::fill(&text(&cell["source"]), scope, &mut room);
+        let filled = filled.map_err(|error| in_cell(at, error))?;
         cell["source"] = match cell["source"] {
             Value::Array(_) => filled.split_inclusive('\n').map(Value::from).collect(),
             _ => filled.into(),
         };
     }
     Ok(())
+}
+
+/// Whether the placeholders can be read at all.
+pub(super) fn check_placeholders(notebook: &Value) -> Result<(), NotebookError> {
+    let cells = notebook.get("cells").and_then(Value::as_array);
+    let filled = cells.into_iter().flatten().enumerate();
+    for (at, cell) in filled.filter(|(_, cell)| is_filled(cell)) {
+        let checked = expression::check_text(&text(&cell["source"]));
+        checked.map_err(|error| in_cell(at, error))?;
+    }
+    Ok(())
+}
+
+fn is_filled(cell: &Value) -> bool {
+    cell["cell_type"] == "markdown" && is_tagged(cell, FILLED)
+}
+
+fn in_cell(at: usize, error: NotebookError) -> NotebookError {
+    NotebookError {
+        what: format!("cell {}: {}", at + 1, error.what),
+        ..error
+    }
 }
 
 fn cell(source: Vec<String>, id: Option<String>) -> Value {

@@ -303,6 +303,33 @@ fn the_last_good_template_serves_while_the_newest_is_broken() {
 }
 
 #[test]
+fn a_placeholder_that_fails_for_one_run_holds_no_other_and_a_broken_one_is_a_broken_template() {
+    let mut room = Room::new(DIRECTORY);
+    let good = ["md:gain {{ gain > 3 }}", "params:run = gain = 0"];
+    fs::write(room.path("quick.ipynb"), template(&good)).expect("write");
+    room.make_run_with(1, "{\"gain\": \"high\"}");
+    room.start();
+    let failure = room.await_failure("template-unusable", 20);
+    let what = failure["what"].as_str().expect("text");
+    assert!(
+        what.contains("cell 1: the expression `gain > 3`: it compares text"),
+        "{what}"
+    );
+    room.make_run_with(2, "{\"gain\": 5}");
+    wait_until(20, "the other run", || room.count("delivered") == 1);
+    assert_eq!(room.count("held"), 1);
+    fs::write(
+        room.path("quick.ipynb"),
+        template(&["md:{{ gain > }}", good[1]]),
+    )
+    .expect("write");
+    room.make_run_with(3, "{\"gain\": 1}");
+    wait_until(20, "the third run", || room.count("delivered") == 2);
+    let cells = sources(&room.path("notebooks/run_000003.ipynb"));
+    assert_eq!(cells[0], "gain False", "the last good version");
+}
+
+#[test]
 fn a_condition_chooses_runs_and_one_that_cannot_be_told_holds() {
     let tables = "when = \"energy > 2 and gain != 'low'\"\n[notebook.all]\ntemplate = \"quick.ipynb\"\nname = \"all-{run}.ipynb\"\nwhen = \"run|int == 3\"\n";
     let mut room = Room::new(&format!("{tables}{DIRECTORY}"));

@@ -7,7 +7,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
-use globset::Glob;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
@@ -24,38 +23,6 @@ const END: u64 = 1 << 20;
 const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::CLOEXEC);
-
-/// The first file by name that a glob matches, as a path relative to `base` if the glob is. Names
-/// that begin with a dot are matched by a dot only: copying programs leave such.
-pub(super) fn first(base: &Path, glob: &str) -> Option<String> {
-    let parts: Vec<&str> = glob.split('/').filter(|part| !part.is_empty()).collect();
-    match glob.starts_with('/') {
-        true => Some(format!("/{}", first_of(Path::new("/"), "", &parts)?)),
-        false => first_of(base, "", &parts),
-    }
-}
-
-fn first_of(base: &Path, done: &str, parts: &[&str]) -> Option<String> {
-    let Some((part, rest)) = parts.split_first() else {
-        let path = done.trim_end_matches('/');
-        let there = std::fs::symlink_metadata(base.join(path)).is_ok();
-        return there.then(|| path.to_owned());
-    };
-    if !part.contains(['*', '?', '[']) {
-        return first_of(base, &format!("{done}{part}/"), rest);
-    }
-    let glob = Glob::new(part).ok()?.compile_matcher();
-    let hidden = |name: &str| name.starts_with('.') && !part.starts_with('.');
-    let entries = std::fs::read_dir(base.join(done)).ok()?.flatten();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| glob.is_match(name) && !hidden(name))
-        .collect();
-    names.sort();
-    names
-        .iter()
-        .find_map(|name| first_of(base, &format!("{done}{name}/"), rest))
-}
 
 /// The file's object; `None` if it is blank, as one that is just being made.
 pub(super) fn read(base: &Path, name: &str, format: Format) -> Result<Option<Parameters>, String> {
@@ -286,38 +253,5 @@ mod tests {
         assert_eq!((&found["a"], &found["b"]), (&1.into(), &2.into()));
         std::fs::write(&path, vec![b' '; 5 << 20]).expect("write");
         assert!(read_it().expect_err("one line").contains("more than 1 MiB"));
-    }
-
-    #[test]
-    fn the_first_name_that_a_glob_matches_is_read() {
-        let dir = room();
-        for folder in ["b", "a", ".c"] {
-            std::fs::create_dir(dir.path().join(folder)).expect("a directory");
-        }
-        for file in [
-            "b/x2.txt",
-            "b/x1.txt",
-            "b/.x0.txt",
-            ".c/x.txt",
-            "a/y.txt",
-            "[1].txt",
-        ] {
-            std::fs::write(dir.path().join(file), "").expect("write");
-        }
-        let table = [
-            ("b/x*.txt", Some("b/x1.txt")),
-            ("*/x?.txt", Some("b/x1.txt")),
-            ("*/x.txt", None),
-            ("b/x2.txt", Some("b/x2.txt")),
-            ("[[]1[]].txt", Some("[1].txt")),
-            ("z*", None),
-        ];
-        for (glob, expected) in table {
-            assert_eq!(first(dir.path(), glob).as_deref(), expected, "{glob}");
-        }
-        let absolute = format!("{}/b/x*.txt", dir.path().display());
-        assert!(
-            first(Path::new("/nowhere"), &absolute).is_some_and(|path| path.ends_with("/b/x1.txt"))
-        );
     }
 }

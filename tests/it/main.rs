@@ -7,4 +7,5 @@ mod bad_input;
 mod burst;
 mod commands;
 mod kill;
+mod readers;
 mod render;

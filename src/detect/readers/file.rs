@@ -1,7 +1,7 @@
 //! Opening and reading one metadata file: never a link that leads out of the run, never anything
 //! that would block, never more than a few MiB.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -27,27 +27,24 @@ const FLAGS: OFlags = OFlags::RDONLY
 /// The file's object; `None` if it is blank, as one that is just being made.
 pub(super) fn read(base: &Path, name: &str, format: Format) -> Result<Option<Parameters>, String> {
     let file = open(base, name)?;
-    let before = file.metadata().map_err(|error| error.to_string())?;
+    let facts = || file.metadata().map_err(|error| error.to_string());
+    let before = facts()?;
     if !before.is_file() {
         return Err("it is no regular file".into());
     }
-    let long = before.len() > LARGEST;
-    let (has, most) = (before.len() >> 20, LARGEST >> 20);
-    let bytes = match long {
-        true if format == Format::Jsonl => ends(&file, before.len())?,
-        true => return Err(format!("it has {has} MiB; at most {most} MiB are read")),
+    let both_ends = before.len() > LARGEST && format == Format::Jsonl;
+    let bytes = match both_ends {
+        true => ends(&file, before.len())?,
         false => whole(&file, before.len())?,
     };
-    let after = file.metadata().map_err(|error| error.to_string())?;
-    let time = |facts: &std::fs::Metadata| (facts.len(), facts.mtime(), facts.mtime_nsec());
-    if time(&before) != time(&after) {
+    let state = |facts: &Metadata| (facts.len(), facts.mtime(), facts.mtime_nsec());
+    if state(&before) != state(&facts()?) {
         return Err("it is being written".into());
     }
-    let parsed = parse(&bytes, format);
-    match long {
-        true => parsed.map_err(|why| format!("{why} (of its first and last MiB)")),
-        false => parsed,
-    }
+    parse(&bytes, format).map_err(|why| match both_ends {
+        true => format!("{why} (of its first and last MiB)"),
+        false => why,
+    })
 }
 
 fn open(base: &Path, name: &str) -> Result<File, String> {
@@ -92,6 +89,10 @@ fn step_by_step(base: OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
 }
 
 fn whole(file: &File, length: u64) -> Result<Vec<u8>, String> {
+    if length > LARGEST {
+        let (has, most) = (length >> 20, LARGEST >> 20);
+        return Err(format!("it has {has} MiB; at most {most} MiB are read"));
+    }
     let mut bytes = Vec::new();
     let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
     read.map_err(|error| error.to_string())?;

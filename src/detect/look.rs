@@ -43,6 +43,8 @@ pub(super) struct Pending {
     pub(super) superseded: Option<Instant>,
     /// Since when nothing is there.
     pub(super) gone: Option<Instant>,
+    /// How often in a row its metadata could not be read.
+    pub(super) failed: u32,
     signature: Option<String>,
     since: Instant,
 }
@@ -66,6 +68,7 @@ impl Pending {
             stirred: now,
             superseded: None,
             gone: None,
+            failed: 0,
             signature: None,
             since: now,
         }
@@ -148,8 +151,18 @@ pub(super) enum Found {
     Gone,
     /// Complete, unchanged since the very first start.
     Existed,
-    /// Complete.
+    /// Complete; its metadata are to be read.
+    Complete,
+    /// Complete, and read.
     Ready(Box<Read>),
+}
+
+/// Reads the metadata of a complete run, commands up to `limit` each.
+pub(super) fn read_complete(watch: &Watch, run: &Pending, limit: Duration) -> Found {
+    match read_now(watch, (&run.name, &run.path), (run.seen_at, limit)) {
+        Ok(read) => Found::Ready(Box::new(read)),
+        Err(lacks) => Found::Lacking(lacks),
+    }
 }
 
 /// Looks at a run.
@@ -178,11 +191,7 @@ pub(super) fn look(watch: &Watch, run: &mut Pending) -> Found {
             return Found::Waiting;
         }
     }
-    // Last, since a command may be asked.
-    match read(watch, base(&run.path), known) {
-        Ok(read) => Found::Ready(Box::new(read)),
-        Err(lacks) => Found::Lacking(lacks),
-    }
+    Found::Complete
 }
 
 /// Whether the watch's condition is met.
@@ -260,10 +269,19 @@ fn requires(base: &Path, globs: &[FileGlob], known: &Parameters) -> Verdict {
     Ok(())
 }
 
-/// Reads the metadata over what the name tells.
-fn read(watch: &Watch, base: &Path, known: Parameters) -> Result<Read, String> {
-    let (mut parameters, mut sources) = (known, Sources::new());
-    readers::merge(base, &watch.parameters, &mut parameters, &mut sources)?;
+/// A run's metadata over what its name tells, as they are now, whether it is complete or not;
+/// commands may take up to `limit` each.
+///
+/// # Errors
+/// What is missing or wrong.
+pub(super) fn read_now(
+    watch: &Watch,
+    (name, path): (&str, &Path),
+    (seen_at, limit): (i64, Duration),
+) -> Result<Read, String> {
+    let mut parameters = from_name(watch, name, path, seen_at);
+    let (mut sources, readers) = (Sources::new(), &watch.parameters);
+    readers::merge(base(path), (readers, limit), &mut parameters, &mut sources)?;
     let digest = (!sources.is_empty()).then(|| {
         let read = parameters
             .iter()
@@ -278,18 +296,6 @@ fn read(watch: &Watch, base: &Path, known: Parameters) -> Result<Read, String> {
         sources,
         digest,
     })
-}
-
-/// A run's metadata as they are now, whether it is complete or not.
-///
-/// # Errors
-/// What is missing or wrong.
-pub(super) fn read_now(
-    watch: &Watch,
-    (name, path): (&str, &Path),
-    seen_at: i64,
-) -> Result<Read, String> {
-    read(watch, base(path), from_name(watch, name, path, seen_at))
 }
 
 /// Whether a run is complete at this one look, and its signature.

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Entries and levels that are taken in, so that a look stays cheap however large a run is.
 const ENTRIES: usize = 10_000;
-const LEVELS: usize = 3;
+const LEVELS: usize = 8;
 
 /// What differs after nearly every change below these places: names, sizes and times are only ever
 /// compared for equality, with themselves, since copied data keep old times and clocks of file

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::Context;
 use super::facts::Root;
 use super::hints::Hints;
 use super::known::Known;
-use super::look::Pending;
+use super::look::{Found, Pending};
 use super::scan::{Depth, Listings, Scan, Scanner};
 use crate::config::checked::Watch;
 use crate::ledger::LedgerError;
@@ -50,6 +51,8 @@ struct Room {
     known: Known,
     listings: Listings,
     pending: HashMap<String, Pending>,
+    /// Complete runs whose metadata are read just now.
+    reading: JoinSet<(Found, Pending)>,
     next_full: Instant,
     /// Whether a hint or a lost one asks for a scan before its time.
     rescan: bool,
@@ -68,6 +71,7 @@ impl Room {
             known: Known::default(),
             listings: Listings::default(),
             pending: HashMap::new(),
+            reading: JoinSet::new(),
             rescan: false,
             earliest: now,
         }

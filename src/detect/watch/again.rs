@@ -2,6 +2,7 @@
 //! that were copied or restored.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::facts::found;
 use super::super::identity::{Verdict, is_mass, judge};
@@ -70,7 +71,7 @@ impl Room {
 
     /// Whether a run's metadata are there and others than those it was delivered with.
     async fn has_other_metadata(&self, doubt: &Doubt) -> bool {
-        let digest = digest_now(&self.watch, &doubt.row).await;
+        let digest = digest_now(&self.watch, &doubt.row, self.limit()).await;
         digest.is_some() && doubt.row.digest.is_some() && digest != doubt.row.digest
     }
 
@@ -100,7 +101,8 @@ impl Room {
         let fresh = tokio::task::spawn_blocking(move || seen(&watch, &config, &place)).await;
         let Ok(fresh) = fresh else { return Ok(()) };
         let delivered = row.state == RunState::Ready.as_str();
-        let same = mass && (!delivered || digest_now(&self.watch, &row).await == row.digest);
+        let same =
+            mass && (!delivered || digest_now(&self.watch, &row, self.limit()).await == row.digest);
         let told = !delivered || row.digest.is_some();
         if let Some(identity) = fresh.identity.clone().filter(|_| same && told) {
             return self.adopt(row, identity).await;
@@ -127,13 +129,8 @@ impl Room {
 }
 
 /// The digest of a run's metadata as they are now.
-async fn digest_now(watch: &Arc<Watch>, row: &RunRow) -> Option<String> {
-    let (watch, name, path, seen_at) = (
-        watch.clone(),
-        row.name.clone(),
-        row.path.clone(),
-        row.seen_at,
-    );
-    let read = move || read_now(&watch, (&name, &path), seen_at);
+async fn digest_now(watch: &Arc<Watch>, row: &RunRow, limit: Duration) -> Option<String> {
+    let (watch, row) = (watch.clone(), row.clone());
+    let read = move || read_now(&watch, (&row.name, &row.path), (row.seen_at, limit));
     tokio::task::spawn_blocking(read).await.ok()?.ok()?.digest
 }

@@ -3,6 +3,7 @@
 //! Every hint only makes some run due for a look, and looking is idempotent. Nothing is ever
 //! written into a watched directory.
 
+mod explain;
 mod facts;
 mod files;
 mod hints;
@@ -27,6 +28,7 @@ use crate::config::checked::Watch;
 use crate::health::Health;
 use crate::ledger::Ledger;
 use crate::run::{Parameters, encode_name};
+pub use explain::{Explained, explain};
 pub use spool::parameters_of;
 
 /// What detection works with.

@@ -10,7 +10,7 @@ use super::readers::Sources;
 use super::readiness::{Verdict, count, judge};
 use super::signature::signature;
 use super::{files, from_name, identity, readers};
-use crate::config::checked::{Condition, Content, FileGlob, Watch};
+use crate::config::checked::{Condition, Content, FileGlob, Reader, Watch};
 use crate::ledger::{RunRow, SeenRun};
 use crate::notebook::sha256;
 use crate::run::{Parameters, RunState};
@@ -296,6 +296,24 @@ pub(super) fn read_now(
         sources,
         digest,
     })
+}
+
+/// What a run lacks whose condition is met; commands are not asked.
+pub(super) fn lacks(watch: &Watch, run: &Pending) -> Option<String> {
+    let known = from_name(watch, &run.name, &run.path, run.seen_at);
+    let base = base(&run.path);
+    let files = watch
+        .parameters
+        .iter()
+        .filter(|reader| matches!(reader, Reader::File { .. }));
+    let files: Vec<Reader> = files.cloned().collect();
+    let read = || {
+        let (parameters, sources) = (&mut known.clone(), &mut Sources::new());
+        readers::merge(base, (&files, Duration::ZERO), parameters, sources)
+    };
+    requires(base, &watch.requires, &known)
+        .and_then(|()| read())
+        .err()
 }
 
 /// Whether a run is complete at this one look, and its signature.

@@ -22,6 +22,7 @@ use super::look::{Found, Pending};
 use super::scan::{Depth, Listings, Scan, Scanner};
 use crate::config::checked::Watch;
 use crate::ledger::LedgerError;
+pub(super) use seen::seen;
 
 /// Runs in one transaction, and looked at before the next commit.
 const BATCH: usize = 1000;

@@ -151,7 +151,7 @@ impl Room {
 }
 
 /// A run that is seen now, with the jobs that begin with it.
-pub(super) fn seen(watch: &Watch, config: &Config, place: &Place) -> SeenRun {
+pub(in super::super) fn seen(watch: &Watch, config: &Config, place: &Place) -> SeenRun {
     let (name, path, seen_at) = (place.name(watch), place.path(watch), now());
     let parameters = from_name(watch, &name, &path, seen_at);
     let only = Only {

@@ -7,5 +7,6 @@ mod bad_input;
 mod burst;
 mod commands;
 mod kill;
+mod learn;
 mod readers;
 mod render;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::facts::identity_of;
 use super::readers::Sources;
 use super::readiness::{Verdict, count, judge};
 use super::signature::signature;
@@ -27,6 +28,8 @@ pub(super) struct Pending {
     /// Its files, where a run can have several.
     pub(super) files: BTreeSet<PathBuf>,
     pub(super) seen_at: i64,
+    /// What it is known again by.
+    identity: Option<String>,
     /// Whether it counts towards `max_new_per_hour`.
     pub(super) counted: bool,
     /// Its signature at the very first start of the watch.
@@ -60,6 +63,7 @@ impl Pending {
             files: BTreeSet::from([run.path.clone()]),
             path: run.path,
             seen_at: run.seen_at,
+            identity: run.identity,
             counted: run.counted,
             baseline: run.baseline,
             reason: None,
@@ -109,6 +113,14 @@ impl Pending {
         (signature, now.duration_since(self.since))
     }
 
+    /// Whether another run lies where it was.
+    fn is_another(&self) -> bool {
+        match (&self.identity, identity_of(&self.path)) {
+            (Some(known), Some(found)) => *known != found,
+            _ => false,
+        }
+    }
+
     /// Whether anything of it is there; the first of several files may have been moved away.
     fn is_there(&mut self) -> bool {
         if self.path.exists() {
@@ -116,6 +128,7 @@ impl Pending {
             return true;
         }
         if let Some(other) = self.files.iter().find(|file| file.exists()) {
+            self.identity = identity_of(other);
             self.path = other.clone();
             return true;
         }
@@ -149,6 +162,8 @@ pub(super) enum Found {
     Lacking(String),
     /// Nothing of it is there.
     Gone,
+    /// Another run has its name.
+    Another,
     /// Complete, unchanged since the very first start.
     Existed,
     /// Complete; its metadata are to be read.
@@ -160,6 +175,8 @@ pub(super) enum Found {
 /// Reads the metadata of a complete run, commands up to `limit` each.
 pub(super) fn read_complete(watch: &Watch, run: &Pending, limit: Duration) -> Found {
     match read_now(watch, (&run.name, &run.path), (run.seen_at, limit)) {
+        // What was read may be of the other one.
+        _ if run.is_another() => Found::Another,
         Ok(read) => Found::Ready(Box::new(read)),
         Err(lacks) => Found::Lacking(lacks),
     }
@@ -169,6 +186,9 @@ pub(super) fn read_complete(watch: &Watch, run: &Pending, limit: Duration) -> Fo
 pub(super) fn look(watch: &Watch, run: &mut Pending) -> Found {
     if !run.is_there() {
         return Found::Gone;
+    }
+    if run.is_another() {
+        return Found::Another;
     }
     if run.path.is_dir()
         && let Err(error) = std::fs::read_dir(&run.path)
@@ -246,7 +266,7 @@ fn has_content(base: &Path, content: &Content, known: &Parameters) -> Result<boo
 /// Whether the number in a counter file is not below the run's.
 fn reached(file: &Path, name: &str, known: &Parameters) -> Result<bool, String> {
     let shown = file.display();
-    let text = std::fs::read(file).map_err(|error| format!("{shown} can be read: {error}"))?;
+    let text = readers::beginning(file).map_err(|why| format!("{shown} can be read: {why}"))?;
     let text = String::from_utf8_lossy(&text);
     let Some(last) = count(&text) else {
         return Err(format!("{shown} holds a number"));

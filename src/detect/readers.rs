@@ -12,6 +12,8 @@ use crate::config::checked::{BUILT_IN, Reader};
 use crate::run::Parameters;
 use crate::text::{Format, at};
 
+pub(super) use file::beginning;
+
 /// Which reader each parameter came from: a file's name, or `command NAME`.
 pub(super) type Sources = BTreeMap<String, String>;
 

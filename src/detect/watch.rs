@@ -55,6 +55,10 @@ struct Room {
     /// Complete runs whose metadata are read just now.
     reading: JoinSet<(Found, Pending)>,
     next_full: Instant,
+    /// Until when the root counts as another one than before: what is in it comes piece by piece.
+    moved: Option<Instant>,
+    /// Numbers that were used again since the last full scan.
+    reused: usize,
     /// Whether a hint or a lost one asks for a scan before its time.
     rescan: bool,
     /// Before which no such scan begins.
@@ -73,6 +77,8 @@ impl Room {
             listings: Listings::default(),
             pending: HashMap::new(),
             reading: JoinSet::new(),
+            moved: None,
+            reused: 0,
             rescan: false,
             earliest: now,
         }
@@ -231,7 +237,10 @@ impl Room {
             return self.first_start(found.new, &row, identity.as_deref()).await;
         }
         self.see(found.new).await?;
-        self.again(found.doubtful, moved).await?;
+        if moved {
+            self.moved = Some(Instant::now() + self.context.config.paces.full_scan);
+        }
+        self.again(found.doubtful).await?;
         self.segments(found.segments);
         if let Some(identity) = identity.filter(|identity| row.root.as_ref() != Some(identity)) {
             self.context
@@ -241,6 +250,7 @@ impl Room {
         }
         if full {
             self.next_full = Instant::now() + self.context.config.paces.full_scan;
+            self.reused = 0;
             self.refresh().await?;
         }
         Ok(())

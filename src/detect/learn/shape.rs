@@ -198,7 +198,7 @@ mod tests {
             let regex = regex::Regex::new(&pattern).expect("valid");
             assert!(names.iter().all(|name| regex.is_match(name)), "{pattern}");
         }
-        assert_eq!(shape("run_12/a7.h5"), "run_0/a0.h5");
+        assert_eq!(shape("run_12/a7.h5"), "run_0/a0.h0");
         assert!(is_numbered("a/run1") && !is_numbered("run1/raw"));
     }
 }

@@ -81,7 +81,7 @@ impl Room {
         if let Ok(new) = tokio::task::spawn_blocking(is_there).await {
             self.see(new).await?;
         }
-        self.again(doubtful.into_values().collect(), false).await
+        self.again(doubtful.into_values().collect()).await
     }
 
     /// The run that a path is, is a file of, or lies in.

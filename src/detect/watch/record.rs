@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinError;
 
+use super::super::below;
 use super::super::look::{Found, Pending, Read, look, read_complete};
+use super::super::scan::Place;
 use super::{BATCH, Room};
 use crate::config::checked::Reader;
 use crate::job::{Only, millis, plan};
@@ -89,6 +91,7 @@ impl Room {
     async fn record(&mut self, looked: Vec<(Found, Pending)>) -> Result<(), LedgerError> {
         let mut ready = Vec::new();
         let mut complete = Vec::new();
+        let mut others = Vec::new();
         for (found, mut run) in looked {
             run.due = Instant::now() + self.pause(&run);
             let lacks = match found {
@@ -110,6 +113,10 @@ impl Room {
                     self.read_aside(run);
                     continue;
                 }
+                Found::Another => {
+                    others.extend(below(&self.watch, &run.path).map(Place));
+                    None
+                }
                 Found::Gone => Some("it is gone".to_owned()),
                 Found::Lacking(why) => {
                     run.failed += 1;
@@ -121,6 +128,7 @@ impl Room {
             self.waits(&mut run, lacks).await?;
             self.pending.insert(run.name.clone(), run);
         }
+        self.again(others).await?;
         if ready.is_empty() {
             return Ok(());
         }

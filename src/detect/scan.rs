@@ -14,9 +14,9 @@ use super::known::{Identity, Known, Met};
 use crate::config::checked::Watch;
 use crate::run::{encode_name, path_bytes};
 
-/// A directory is listed once more when its times could not have told the last change from the
-/// listing itself: file systems count time in ticks of up to 2 s.
-const TICK: Duration = Duration::from_secs(2);
+/// The coarsest ticks in which file systems count time. A directory is listed once more when its
+/// times could not have told the last change from the listing itself.
+pub(super) const TICK: Duration = Duration::from_secs(2);
 
 /// Known runs without an identity that are given one in one full scan.
 const ADOPTED: usize = 10_000;

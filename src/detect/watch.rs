@@ -3,6 +3,8 @@
 mod again;
 mod first;
 mod hinted;
+#[cfg(test)]
+mod model;
 mod record;
 mod seen;
 

@@ -125,7 +125,7 @@ impl Baseline {
                 .as_ref()
                 .is_some_and(|identity| known.contains(identity));
             if let Some(other) = if is_known {
-                twin(db, &run).await?
+                twin(db, (&run.watch, &run.name), run.identity.as_deref()).await?
             } else {
                 None
             } {
@@ -227,7 +227,7 @@ impl Ledger {
         let mut recorded = insert(&mut db, fresh).await?;
         let mut twins = Vec::new();
         for seen in doubtful {
-            match twin(&mut db, &seen).await? {
+            match twin(&mut db, (&seen.watch, &seen.name), seen.identity.as_deref()).await? {
                 Some(known) => twins.push(Twin { seen, known }),
                 None => recorded.extend(insert(&mut db, vec![seen]).await?),
             }
@@ -341,6 +341,27 @@ impl Ledger {
             .await?)
     }
 
+    /// The run that has the identity of this one under another name.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn twin(&self, run: &RunRow) -> Result<Option<RunRow>, LedgerError> {
+        let mut db = self.read.acquire().await?;
+        twin(&mut db, (&run.watch, &run.name), run.identity.as_deref()).await
+    }
+
+    /// Whether some run has this identity.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn is_identity(&self, identity: &str) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE identity = ?)";
+        Ok(sqlx::query_scalar(sql)
+            .bind(identity)
+            .fetch_one(&self.read)
+            .await?)
+    }
+
     /// The run of that name that had this identity.
     ///
     /// # Errors
@@ -425,15 +446,19 @@ async fn known_identities(
     Ok(known.into_iter().collect())
 }
 
-/// The run that this one is under another name; one that was given up under its name is none.
-async fn twin(db: &mut SqliteConnection, seen: &SeenRun) -> Result<Option<RunRow>, LedgerError> {
+/// The run that has this identity under another name; one that was given up is none.
+async fn twin(
+    db: &mut SqliteConnection,
+    (watch, name): (&str, &str),
+    identity: Option<&str>,
+) -> Result<Option<RunRow>, LedgerError> {
     let sql = "SELECT * FROM runs WHERE identity = ? AND NOT (watch = ? AND name = ?) \
                AND NOT (state = 'ignored' AND (reason IN ('gone', 'replaced') OR reason LIKE 'renamed-to %')) \
                ORDER BY state <> 'acquiring', id LIMIT 1";
     Ok(sqlx::query_as(sql)
-        .bind(&seen.identity)
-        .bind(&seen.watch)
-        .bind(&seen.name)
+        .bind(identity)
+        .bind(watch)
+        .bind(name)
         .fetch_optional(db)
         .await?)
 }

@@ -71,6 +71,8 @@ pub(super) struct Scan {
     pub(super) doubtful: Vec<Place>,
     /// Further files of runs that can have several.
     pub(super) segments: Vec<Place>,
+    /// How many names of runs were met.
+    pub(super) met: usize,
     /// Directories below the root that can hold runs, newest name first.
     pub(super) directories: Vec<PathBuf>,
     /// The first directory below the root that can't be listed, and why.
@@ -227,8 +229,10 @@ impl<'a> Scanner<'a> {
         };
         let name = cut.as_deref().unwrap_or(&below);
         let met = self.known.meet(name, listing);
+        let is_run = met != Met::New || is_run(self.watch, entry, &below);
+        self.found.met += usize::from(is_run);
         let found = match met {
-            Met::New if is_run(self.watch, entry, &below) => &mut self.found.new,
+            Met::New if is_run => &mut self.found.new,
             Met::Back => &mut self.found.doubtful,
             Met::Stays if self.depth == Depth::Full && self.is_other(entry, name) => {
                 &mut self.found.doubtful

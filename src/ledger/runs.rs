@@ -154,6 +154,10 @@ impl Baseline {
     }
 }
 
+/// As [`RunRow::is_given_up`].
+const GIVEN_UP: &str = "(state = 'ignored' AND \
+    (reason IN ('gone', 'replaced') OR reason LIKE 'renamed-to %'))";
+
 /// Rows of one statement.
 const AT_ONCE: usize = 500;
 
@@ -303,14 +307,16 @@ impl Ledger {
         mut take: impl FnMut(&str, Option<&str>),
     ) -> Result<(), LedgerError> {
         // Many rows in one answer: a row each would take longer than listing the directory. Names
-        // hold no control characters.
-        let sql = "SELECT coalesce(max(id), 0), coalesce(group_concat(name || char(9) || \
-                     coalesce(identity, ''), char(10)), '') FROM ( \
-                   SELECT id, name, identity FROM runs WHERE watch = ? AND id > ? \
-                   ORDER BY id LIMIT ?)";
+        // hold no control characters. What was given up is asked for again once it is there.
+        let sql = format!(
+            "SELECT coalesce(max(id), 0), coalesce(group_concat(name || char(9) || \
+               iif({GIVEN_UP}, '', coalesce(identity, '')), char(10)), '') FROM ( \
+             SELECT id, name, identity, state, reason FROM runs WHERE watch = ? AND id > ? \
+             ORDER BY id LIMIT ?)"
+        );
         let mut last = 0;
         loop {
-            let (to, names): (i64, String) = sqlx::query_as(sql)
+            let (to, names): (i64, String) = sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str()))
                 .bind(watch)
                 .bind(last)
                 .bind(NAMES)
@@ -452,10 +458,11 @@ async fn twin(
     (watch, name): (&str, &str),
     identity: Option<&str>,
 ) -> Result<Option<RunRow>, LedgerError> {
-    let sql = "SELECT * FROM runs WHERE identity = ? AND NOT (watch = ? AND name = ?) \
-               AND NOT (state = 'ignored' AND (reason IN ('gone', 'replaced') OR reason LIKE 'renamed-to %')) \
-               ORDER BY state <> 'acquiring', id LIMIT 1";
-    Ok(sqlx::query_as(sql)
+    let sql = format!(
+        "SELECT * FROM runs WHERE identity = ? AND NOT (watch = ? AND name = ?) \
+         AND NOT {GIVEN_UP} ORDER BY state <> 'acquiring', id LIMIT 1"
+    );
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(identity)
         .bind(watch)
         .bind(name)

@@ -135,14 +135,27 @@ impl Room {
                 .turn(other.id, (acquiring, ignored), Some(&reason))
                 .await?;
             self.pending.retain(|_, run| run.id != other.id);
+            if other.watch == self.watch.name {
+                self.known.insert(&other.name, None);
+            }
         }
         self.context
             .ledger
             .turn(row.id, (ignored, acquiring), None)
             .await?;
         tracing::info!(watch = self.watch.name, run = row.name, "is back");
-        self.pending.insert(row.name.clone(), Pending::new(row));
+        self.known.insert(&row.name, row.identity.as_deref());
+        self.remember_run(row);
         Ok(())
+    }
+
+    fn remember_run(&mut self, row: RunRow) {
+        let root = self
+            .armed
+            .as_ref()
+            .and_then(|(root, _)| root.identity.clone());
+        self.pending
+            .insert(row.name.clone(), Pending::new(row).below(root));
     }
 
     async fn adopt(&mut self, row: RunRow, identity: &str) -> Result<(), LedgerError> {
@@ -155,7 +168,7 @@ impl Room {
             ..row
         };
         match row.state == RunState::Acquiring.as_str() {
-            true => drop(self.pending.insert(row.name.clone(), Pending::new(row))),
+            true => self.remember_run(row),
             false => self.comes_back(row).await?,
         }
         Ok(())

@@ -8,5 +8,6 @@ mod burst;
 mod commands;
 mod kill;
 mod learn;
+mod presets;
 mod readers;
 mod render;

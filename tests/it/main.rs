@@ -1,4 +1,4 @@
-//! Whole-program tests that need nothing but Rust and python3.
+//! Whole-program tests that need nothing but Rust, python3 and util-linux.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -8,3 +8,4 @@ mod burst;
 mod commands;
 mod kill;
 mod render;
+mod roots;

@@ -159,6 +159,7 @@ impl Room {
     pub fn start(&mut self) {
         self.launch();
         wait_until(20, "the daemon answers", || {
+            assert!(self.alive(), "it has ended");
             self.run(&["status", "--json"]).code <= 1
         });
     }

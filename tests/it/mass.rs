@@ -1,0 +1,156 @@
+//! Many runs change at once: nothing comes twice, and what can't be told waits for a person.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{DELIVERY, Room, copy_tree, files, lines, wait_until, watch};
+
+const RUNS: u32 = 30;
+
+/// A room with thirty runs delivered.
+fn thirty(keys: &str) -> Room {
+    let mut room = Room::watching(keys);
+    room.start();
+    (1..=RUNS).for_each(|number| drop(room.make_run(number)));
+    room.await_ledger(&lines(1..=RUNS, "ready delivered"));
+    room
+}
+
+/// Deletes all runs, and brings them back from a copy in which three were corrected.
+fn restore(data: &Path, whole: bool) {
+    let copy = data.with_extension("copy");
+    copy_tree(data, &copy);
+    for number in 1..=3 {
+        let file = copy.join(format!("run_{number:06}/run.json"));
+        fs::write(file, "{\"energy\": -1}").expect("corrected");
+    }
+    if whole {
+        fs::remove_dir_all(data).expect("removed");
+        copy_tree(&copy, data);
+        return;
+    }
+    for number in 1..=RUNS {
+        let name = format!("run_{number:06}");
+        fs::remove_dir_all(data.join(&name)).expect("removed");
+        copy_tree(&copy.join(&name), &data.join(&name));
+    }
+}
+
+#[test]
+fn a_tree_from_a_backup_doubles_nothing_and_what_differs_is_held() {
+    for whole in [true, false] {
+        let mut room = thirty("");
+        room.kill();
+        restore(&room.path("data"), whole);
+        room.start();
+        let held = |number| format!("run_{number:06}#2 ready held:mass-change");
+        let mut wanted = lines(1..=RUNS, "ready delivered");
+        wanted.extend((1..=3).map(held));
+        room.await_ledger(&wanted);
+        room.stays(&wanted);
+        assert_eq!(room.troubles(), ["mass-change"], "one trouble, not three");
+        room.make_run(RUNS + 1);
+        wanted.push(format!("run_{:06} ready delivered", RUNS + 1));
+        room.await_ledger(&wanted);
+        room.restart();
+        room.stays(&wanted);
+        assert_eq!(room.run(&["skip", "run_000001"]).code, 0);
+        assert_eq!(room.run(&["retry", "--held"]).code, 0);
+        wait_until(20, "two are released, one is skipped", || {
+            (room.count("held"), room.count("skipped")) == (0, 1)
+        });
+        assert_eq!(room.count("delivered"), 33);
+    }
+}
+
+#[test]
+fn a_tree_that_is_restored_beneath_the_running_daemon_doubles_nothing() {
+    for whole in [true, false] {
+        let mut room = thirty("");
+        restore(&room.path("data"), whole);
+        room.stays(&room.ledger());
+        room.restart();
+        room.stays(&room.ledger());
+        let notebooks = files(&room.path("notebooks")).len();
+        assert_eq!(notebooks, 30, "{:#?}", room.ledger());
+    }
+}
+
+#[test]
+fn runs_without_metadata_are_held_after_a_restore_since_nobody_can_tell_them_apart() {
+    let mut room = thirty("parameters = []");
+    room.kill();
+    restore(&room.path("data"), true);
+    room.start();
+    let held = |number| format!("run_{number:06}#2 ready held:mass-change");
+    let mut wanted = lines(1..=RUNS, "ready delivered");
+    wanted.extend((1..=RUNS).map(held));
+    room.await_ledger(&wanted);
+    room.restart();
+    room.stays(&wanted);
+}
+
+#[test]
+fn new_times_and_rights_of_the_whole_tree_change_nothing() {
+    for down in [false, true] {
+        let mut room = thirty("");
+        if down {
+            room.kill();
+        }
+        let data = room.path("data");
+        let touched = Command::new("find")
+            .arg(&data)
+            .args(["-exec", "touch", "{}", "+"])
+            .status();
+        assert!(touched.expect("find").success());
+        for file in files(&data) {
+            let mode = fs::Permissions::from_mode(0o600);
+            fs::set_permissions(file, mode).expect("chmod");
+        }
+        if down {
+            room.start();
+        }
+        room.stays(&lines(1..=RUNS, "ready delivered"));
+        room.restart();
+        room.stays(&lines(1..=RUNS, "ready delivered"));
+    }
+}
+
+#[test]
+fn more_new_runs_in_an_hour_than_allowed_wait_for_a_person() {
+    let tables = watch("h4", "max_new_per_hour = 5");
+    let mut room = Room::bare(&format!(
+        "{tables}[spool]\ndirectory = \"spool\"\n{DELIVERY}"
+    ));
+    // Those that exist, are submitted or announced don't count.
+    (101..=108).for_each(|number| drop(room.make_run(number)));
+    room.start();
+    let exempt = lines(101..=108, "ready delivered");
+    room.await_ledger(&exempt);
+    fs::write(room.path("spool/a.json"), "{\"run\": 1}").expect("announced");
+    let mut wanted = [exempt, vec!["spool:1 ready delivered".into()]].concat();
+    room.await_ledger(&wanted);
+    (1..=12).for_each(|number| drop(room.make_run(number)));
+    wait_until(20, "five are delivered and the rest is held", || {
+        (room.count("delivered"), room.count("held")) == (14, 7)
+    });
+    assert_eq!(room.troubles(), ["mass-change"]);
+    room.await_failure("mass-change", 5);
+    room.restart();
+    let ledger = room.ledger();
+    room.stays(&ledger);
+    assert_eq!(room.run(&["retry", "--held"]).code, 0);
+    wanted.extend(lines(1..=12, "ready delivered"));
+    room.await_ledger(&wanted);
+    assert_eq!(room.troubles(), [""; 0]);
+}
+
+#[test]
+fn without_a_limit_no_burst_is_held() {
+    let mut room = thirty("max_new_per_hour = 0");
+    (31..=60).for_each(|number| drop(room.make_run(number)));
+    room.await_ledger(&lines(1..=60, "ready delivered"));
+    assert_eq!(room.stop(), 0);
+}

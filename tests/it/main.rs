@@ -5,9 +5,11 @@ mod support;
 
 mod bad_input;
 mod burst;
+mod clock;
 mod commands;
 mod kill;
 mod layouts;
+mod limits;
 mod mass;
 mod metadata;
 mod render;

@@ -11,6 +11,7 @@ mod disk;
 mod faults;
 mod hub;
 mod literals;
+mod mounts;
 mod papermill;
 mod percent;
 mod proxy;

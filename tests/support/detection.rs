@@ -131,11 +131,16 @@ impl Room {
         }
     }
 
+    /// The newest run of that name.
+    pub fn run_named(&self, name: &str) -> serde_json::Value {
+        let mut runs = self.runs().into_iter();
+        runs.find(|run| run["name"] == name).unwrap_or_default()
+    }
+
     /// What a run waits for.
     pub fn reason(&self, name: &str) -> String {
-        let runs = self.runs();
-        let run = runs.iter().find(|run| run["name"] == name);
-        run.map(|run| run["reason"].to_string()).unwrap_or_default()
+        let reason = &self.run_named(name)["reason"];
+        reason.as_str().unwrap_or_default().to_owned()
     }
 
     /// The codes of the present troubles.

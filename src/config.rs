@@ -9,6 +9,7 @@ mod file;
 mod item;
 mod mask;
 mod mistakes;
+mod parameters;
 pub mod secret;
 mod sheet;
 mod table;

@@ -1,9 +1,17 @@
-//! Reading JSON, YAML and TOML that people and programs wrote, with a sentence and a place for what
-//! can't be read. Pure.
+//! Reading what people and programs wrote as parameters, JSON to CSV, with a sentence and a place for
+//! what can't be read. Pure.
 
+mod csv;
+mod jsonl;
+mod lines;
+mod lookup;
+mod xml;
 mod yaml;
 
 use serde_json::{Number, Value, json};
+
+use crate::run::Parameters;
+pub use lookup::at;
 
 /// A format of parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +22,30 @@ pub enum Format {
     Yaml,
     /// TOML.
     Toml,
+    /// One JSON value per line: the keys of the first, then of the last over them; documents of
+    /// bluesky (`["start", {…}]`, `{"name": "stop", "doc": {…}}`) by their names.
+    Jsonl,
+    /// `key = value` or `key: value` in sections, each of which becomes an object.
+    Ini,
+    /// `key: value`, `key = value` or `key value`, one per line.
+    KeyValue,
+    /// XML without a DTD: attributes and children of the root.
+    Xml,
+    /// A header, and the last row; separated by commas, semicolons or tabs.
+    Csv,
 }
+
+/// Every format by its name in a configuration.
+const FORMATS: [(&str, Format); 8] = [
+    ("json", Format::Json),
+    ("jsonl", Format::Jsonl),
+    ("yaml", Format::Yaml),
+    ("toml", Format::Toml),
+    ("ini", Format::Ini),
+    ("keyvalue", Format::KeyValue),
+    ("xml", Format::Xml),
+    ("csv", Format::Csv),
+];
 
 /// Why a text can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +68,29 @@ impl Format {
             "json" => Some(Self::Json),
             "yaml" | "yml" => Some(Self::Yaml),
             "toml" => Some(Self::Toml),
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            // SerialEM's .mdoc has sections as well.
+            "ini" | "conf" | "cfg" | "mdoc" => Some(Self::Ini),
+            "txt" => Some(Self::KeyValue),
+            "xml" | "dm" => Some(Self::Xml),
+            "csv" | "tsv" => Some(Self::Csv),
             _ => None,
         }
+    }
+
+    /// The format of that name in a configuration.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let mut known = FORMATS.iter();
+        known
+            .find(|(known, _)| *known == name)
+            .map(|(_, format)| *format)
+    }
+
+    /// The names that [`Format::of_name`] knows.
+    #[must_use]
+    pub fn names() -> [&'static str; FORMATS.len()] {
+        FORMATS.map(|(name, _)| name)
     }
 
     /// Reads a text of parameters, at most 4 MiB. What JSON has no form for comes as [`crate::run::special`] says.
@@ -47,13 +99,76 @@ impl Format {
     /// What is wrong, where, and what to do.
     pub fn read(self, text: &str) -> Result<Value, Unreadable> {
         fits(text, LARGEST)?;
-        // In YAML and TOML a quote may be anything; there every sign counts.
-        few(values(text, self == Self::Json), MOST_PARAMETERS)?;
+        if matches!(self, Self::Json | Self::Yaml | Self::Toml) {
+            // In YAML and TOML a quote may be anything; there every sign counts.
+            few(values(text, self == Self::Json), MOST_PARAMETERS)?;
+        }
         match self {
             Self::Json => json(text),
             Self::Yaml => yaml::read(text),
             Self::Toml => toml(text),
+            Self::Jsonl => jsonl::read(text),
+            Self::Ini => lines::ini(text),
+            Self::KeyValue => lines::key_value(text),
+            Self::Xml => xml::read(text),
+            Self::Csv => csv::read(text),
         }
+    }
+}
+
+impl Unreadable {
+    fn at(line: usize, column: usize, what: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            advice: "correct it there",
+            line,
+            column,
+        }
+    }
+}
+
+/// The most levels of a run's metadata.
+const DEEPEST: usize = 64;
+
+/// The object that a value is, of at most 64 levels.
+///
+/// # Errors
+/// It is something else, or deeper.
+pub fn object(value: Value) -> Result<Parameters, Unreadable> {
+    if is_deeper(&value, DEEPEST) {
+        let what = format!("it is nested too deep; {DEEPEST} levels can be read");
+        return Err(Unreadable::at(0, 0, what));
+    }
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(Unreadable::at(
+            0,
+            0,
+            "it holds no object of names and values",
+        )),
+    }
+}
+
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(_) | Value::Object(_) if levels == 0 => true,
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, levels - 1)),
+        Value::Object(entries) => entries.values().any(|item| is_deeper(item, levels - 1)),
+        _ => false,
+    }
+}
+
+/// A word of a format without types: a number as JSON writes them, `true`, `false`, or the text.
+fn scalar(text: &str) -> Value {
+    match text {
+        "true" => return true.into(),
+        "false" => return false.into(),
+        _ if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => return text.into(),
+        _ => {}
+    }
+    match serde_json::from_str(text) {
+        Ok(number) => Value::Number(number),
+        Err(_) => text.into(),
     }
 }
 
@@ -344,10 +459,39 @@ mod tests {
         assert_eq!(utf8(b"\xef\xbb\xbfx"), Ok(("x", true)));
     }
 
+    #[test]
+    fn only_what_json_would_write_is_a_number() {
+        for number in ["0", "-1", "1.50", "120", "123456789012345678901"] {
+            assert_eq!(scalar(number).to_string(), number);
+        }
+        for text in [
+            "007", "1_000", "+5", "nan", ".5", "5.", "0x1f", "True", "-", "1 2", "",
+        ] {
+            assert_eq!(scalar(text), Value::from(text));
+        }
+        assert_eq!(scalar("true"), Value::Bool(true));
+    }
+
+    #[test]
+    fn every_format_has_its_name_and_only_shallow_objects_are_metadata() {
+        for (name, format) in FORMATS {
+            assert_eq!(Format::of_name(name), Some(format));
+        }
+        assert_eq!(Format::of_name("yml"), None);
+        assert_eq!(Format::of_extension("MDOC"), Some(Format::Ini));
+        let nested = |levels: usize| {
+            let text = format!("{}{}", "{\"a\":".repeat(levels - 1), "{}");
+            json(&format!("{text}{}", "}".repeat(levels - 1))).expect("JSON")
+        };
+        assert!(object(nested(64)).is_ok());
+        assert!(object(nested(65)).expect_err("deep").what.contains("deep"));
+        assert!(object(json!([])).is_err());
+    }
+
     proptest::proptest! {
         #[test]
         fn no_text_makes_it_panic(text: String, pieces in "[-a-z0-9:\\[\\]{}&*!'\"|>#,.\n ]{0,40}") {
-            for format in [Format::Json, Format::Yaml, Format::Toml] {
+            for (_, format) in FORMATS {
                 let _ = format.read(&text);
                 let _ = format.read(&pieces);
             }

@@ -18,7 +18,7 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "detect",
         &[
-            "text", "config", "failure", "health", "job", "ledger", "retry", "run",
+            "text", "config", "failure", "health", "job", "ledger", "notebook", "retry", "run",
         ],
     ),
     (

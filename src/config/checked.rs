@@ -12,6 +12,7 @@ use regex::Regex;
 use super::secret::SecretRef;
 use crate::retry::{Paces, RetryPolicy};
 use crate::run::Parameters;
+use crate::text::Format;
 
 /// A whole configuration. Paths are absolute.
 #[derive(Clone, Debug)]
@@ -77,8 +78,8 @@ pub struct Watch {
     pub settle: Duration,
     /// After how long an incomplete run counts as stalled.
     pub max_wait: Duration,
-    /// Metadata files, merged in order.
-    pub parameters: Vec<ParameterFile>,
+    /// Where its metadata come from, merged in order.
+    pub parameters: Vec<Reader>,
     /// Names that are never runs.
     pub ignore: GlobSet,
     /// What becomes of runs that are there at the very first start.
@@ -87,13 +88,25 @@ pub struct Watch {
     pub poll_every: Duration,
 }
 
-/// A metadata file inside a run directory; JSON.
+/// The parameters that nothing read can replace.
+pub const BUILT_IN: [&str; 3] = ["run_name", "run_dir", "watch"];
+
+/// Where metadata come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParameterFile {
-    /// Relative to the run directory.
-    pub file: String,
-    /// Whether a run is complete without it.
-    pub optional: bool,
+pub enum Reader {
+    /// A file.
+    File {
+        /// Absolute, or relative to the run directory; a glob, with placeholders.
+        file: String,
+        /// How it is read.
+        format: Format,
+        /// Whether a run is complete without it.
+        optional: bool,
+        /// The parameters to take, and where in the file each is; `None` takes every key.
+        keys: Option<Vec<(String, String)>>,
+    },
+    /// What a command prints, as JSON; its arguments may hold placeholders.
+    Command(Vec<String>),
 }
 
 /// When a run is complete.

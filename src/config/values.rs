@@ -225,7 +225,8 @@ pub(super) fn token(auth: &Table<'_>) -> Option<SecretRef> {
     }
 }
 
-fn command(item: &Item<'_>) -> Option<Vec<String>> {
+/// A program and its arguments.
+pub(super) fn command(item: &Item<'_>) -> Option<Vec<String>> {
     let words = item.list(|word| word.text().map(str::to_owned))?;
     if words.first().is_none_or(String::is_empty) {
         return item.no("the command is empty", "write [\"program\", \"argument\"]");

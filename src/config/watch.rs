@@ -5,17 +5,16 @@ use std::time::Duration;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use regex::Regex;
-use toml::de::DeValue;
 
-use super::checked::{Condition, Existing, ParameterFile, Watch};
+use super::checked::{Condition, Existing, Watch};
 use super::item::Item;
+use super::parameters::{parameters, usual};
 use super::table::Table;
 use super::values::{duration, inner_path, one_or_more, path, some_time};
 
 const PATTERN: &str = r"run[_-]?(?<run>\d+)";
 const MARKERS: [&str; 3] = ["DONE", "done", ".complete"];
 const QUIET: Duration = Duration::from_secs(120);
-const PARAMETERS: [&str; 2] = ["run.json", "metadata.json"];
 /// What copying programs, editors and DAQ systems leave in the writing.
 const IGNORE: [&str; 12] = [
     ".*",
@@ -49,9 +48,7 @@ pub(super) fn watch(table: Table<'_>) -> Option<Watch> {
         max_wait: table
             .read("max_wait", some_time)
             .unwrap_or(Duration::from_secs(86400)),
-        parameters: table
-            .read("parameters", parameters)
-            .unwrap_or_else(usual_parameters),
+        parameters: table.read("parameters", parameters).unwrap_or_else(usual),
         ignore: table.read("ignore", ignore).or_else(usual_ignore)?,
         existing: table.read("existing", existing).unwrap_or(Existing::Ignore),
         poll_every: table
@@ -65,14 +62,6 @@ pub(super) fn watch(table: Table<'_>) -> Option<Watch> {
 fn usual_ready() -> Option<Condition> {
     let marker = Condition::Marker(globs(&MARKERS).ok()?, MARKERS.map(String::from).to_vec());
     Some(Condition::Any(vec![marker, Condition::Quiet(QUIET)]))
-}
-
-fn usual_parameters() -> Vec<ParameterFile> {
-    let optional = |file: &str| ParameterFile {
-        file: file.to_owned(),
-        optional: true,
-    };
-    PARAMETERS.into_iter().map(optional).collect()
 }
 
 fn usual_ignore() -> Option<GlobSet> {
@@ -177,38 +166,6 @@ fn globs<T: AsRef<str>>(texts: &[T]) -> Result<GlobSet, globset::Error> {
         );
     }
     set.build()
-}
-
-fn parameters(item: &Item<'_>) -> Option<Vec<ParameterFile>> {
-    item.list(|each| match each.value {
-        DeValue::Table(_) => {
-            let table = each.table("`parameters`".into())?;
-            let file = table
-                .must("file", "file = \"run.json\"")
-                .and_then(|item| json_file(&item));
-            let optional = table.read("optional", Item::flag).unwrap_or(false);
-            table.finish();
-            Some(ParameterFile {
-                file: file?,
-                optional,
-            })
-        }
-        _ => Some(ParameterFile {
-            file: json_file(each)?,
-            optional: false,
-        }),
-    })
-}
-
-fn json_file(item: &Item<'_>) -> Option<String> {
-    let file = inner_path(item)?;
-    if !file.ends_with(".json") {
-        return item.no(
-            "only .json files are read in this version",
-            "name a file that ends in .json",
-        );
-    }
-    Some(file.to_owned())
 }
 
 fn existing(item: &Item<'_>) -> Option<Existing> {

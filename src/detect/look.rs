@@ -102,7 +102,8 @@ pub(super) fn look(watch: &Watch, pending: &mut Pending) -> Found {
         pending.seen_at,
         Some(watch),
     );
-    if let Err(why) = readers::merge(&pending.path, &watch.parameters, &mut parameters) {
+    let (base, sources) = (&pending.path, &mut readers::Sources::new());
+    if let Err(why) = readers::merge(base, &watch.parameters, &mut parameters, sources) {
         return Found::Waiting(Some(why));
     }
     let baseline = pending.baseline.clone();

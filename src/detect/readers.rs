@@ -1,139 +1,231 @@
-//! Reading a run's metadata files, whatever state they are in.
+//! Reading a run's metadata, whatever state they are in: files, and what commands print.
 
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+mod command;
+mod file;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use serde_json::Value;
 
-use crate::config::checked::ParameterFile;
+use crate::config::checked::{BUILT_IN, Reader};
+use crate::notebook::{expand_values, placeholders};
 use crate::run::Parameters;
+use crate::text::{Format, at};
 
-/// Larger metadata files are refused, bytes.
-const LARGEST: u64 = 4 << 20;
+/// Which reader each parameter came from: a file's name, or `command NAME`.
+pub(super) type Sources = BTreeMap<String, String>;
 
-/// Merges the files over `parameters`, in order.
+/// What a reader is called, and what it gave.
+type Given = (String, Parameters);
+
+/// Merges what the readers give over `parameters`, in order. Files are relative to `base`. What
+/// nbcourier itself says of a run (`run_name`, `run_dir`, `watch`) stays, whatever they hold.
+///
+/// Blocks, commands up to 30 s each.
 ///
 /// # Errors
 /// What is missing or wrong, in a sentence; it may heal by itself, as a file is being written.
 pub(super) fn merge(
-    run: &Path,
-    files: &[ParameterFile],
+    base: &Path,
+    readers: &[Reader],
     parameters: &mut Parameters,
+    sources: &mut Sources,
 ) -> Result<(), String> {
-    for file in files {
-        match read(&run.join(&file.file)) {
-            Ok(Some(found)) => parameters.extend(found),
-            Ok(None) if file.optional => {}
-            Ok(None) => return Err(format!("{} is not there yet", file.file)),
-            Err(why) => return Err(format!("{}: {why}", file.file)),
+    for reader in readers {
+        let Some((source, found)) = give(base, reader, parameters)? else {
+            continue;
+        };
+        for (key, value) in found {
+            if !BUILT_IN.contains(&key.as_str()) {
+                sources.insert(key.clone(), source.clone());
+                parameters.insert(key, value);
+            }
         }
     }
     Ok(())
 }
 
-/// The file's object; `None` if there is no such file.
-fn read(path: &Path) -> Result<Option<Parameters>, String> {
-    // Neither a link out of the run nor a pipe that would block.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(CWD, path, flags, Mode::empty()) {
-        Ok(file) => std::fs::File::from(file),
-        Err(rustix::io::Errno::NOENT) => return Ok(None),
-        Err(rustix::io::Errno::LOOP) => {
-            return Err("it is a symbolic link; a regular file is needed".into());
-        }
-        Err(error) => return Err(format!("it can't be read: {}", std::io::Error::from(error))),
-    };
-    let before = file.metadata().map_err(|error| error.to_string())?;
-    if !before.is_file() {
-        return Err("it is no regular file".into());
-    }
-    if before.len() > LARGEST {
-        return Err(format!(
-            "it has {} MiB; at most {} MiB are read",
-            before.len() >> 20,
-            LARGEST >> 20
-        ));
-    }
-    let mut bytes = Vec::new();
-    (&file)
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
-    let after = file.metadata().map_err(|error| error.to_string())?;
-    let changed = (before.len(), before.mtime_nsec(), before.mtime())
-        != (after.len(), after.mtime_nsec(), after.mtime());
-    if changed || bytes.len() as u64 != after.len() {
-        return Err("it is being written".into());
-    }
-    parse(&bytes).map(Some)
+/// The object that a file of a run holds; `None` if there is no such file, or nothing in it.
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the condition `content`"))]
+pub(super) fn value(base: &Path, file: &str, format: Format) -> Result<Option<Parameters>, String> {
+    Ok(of_file(base, file, format)?.and_then(|(_, found)| found))
 }
 
-fn parse(bytes: &[u8]) -> Result<Parameters, String> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    serde_json::from_slice(bytes).map_err(|error| format!("no JSON object: {error}"))
+/// The glob that a file's pattern comes to: what stands in for a placeholder is meant literally,
+/// and leads to no other directory.
+///
+/// # Errors
+/// The run lacks a parameter.
+pub(super) fn located(file: &str, parameters: &Parameters) -> Result<String, String> {
+    let names = placeholders(file).map_err(|error| error.what)?;
+    let known = parameters.iter().filter(|(name, _)| names.contains(name));
+    let literal = known.map(|(name, value)| match value {
+        Value::String(text) => (name.clone(), globset::escape(text).into()),
+        other => (name.clone(), other.clone()),
+    });
+    expand_values(file, &literal.collect()).map_err(|error| format!("{file}: {}", error.what))
+}
+
+fn give(base: &Path, reader: &Reader, parameters: &Parameters) -> Result<Option<Given>, String> {
+    match reader {
+        Reader::Command(words) => {
+            let program = words.first().map(|word| Path::new(word).file_name());
+            let program = program.flatten().unwrap_or_default().to_string_lossy();
+            let source = format!("command {program}");
+            let found =
+                command::ask(words, parameters).map_err(|why| format!("{source}: {why}"))?;
+            Ok(Some((source, found)))
+        }
+        Reader::File {
+            file,
+            format,
+            optional,
+            keys,
+        } => match of_file(base, &located(file, parameters)?, *format)? {
+            Some((name, Some(found))) => {
+                let found = picked(found, keys.as_deref(), *optional);
+                let found = found.map_err(|key| format!("{name} has no `{key}` yet"))?;
+                Ok(Some((name, found)))
+            }
+            _ if *optional => Ok(None),
+            Some((name, None)) => Err(format!("{name} is empty")),
+            None => Err(format!("{file} is not there yet")),
+        },
+    }
+}
+
+/// The first file that matches, and its object unless it is blank.
+fn of_file(
+    base: &Path,
+    glob: &str,
+    format: Format,
+) -> Result<Option<(String, Option<Parameters>)>, String> {
+    let Some(name) = file::first(base, glob) else {
+        return Ok(None);
+    };
+    let found = file::read(base, &name, format).map_err(|why| format!("{name}: {why}"))?;
+    Ok(Some((name, found)))
+}
+
+/// The wanted parameters by their own names; the first that is missing where all are needed.
+fn picked(
+    found: Parameters,
+    keys: Option<&[(String, String)]>,
+    optional: bool,
+) -> Result<Parameters, &str> {
+    let Some(keys) = keys else { return Ok(found) };
+    let mut all = Parameters::new();
+    for (name, key) in keys {
+        match at(&found, key) {
+            Some(value) => drop(all.insert(name.clone(), value.clone())),
+            None if optional => {}
+            None => return Err(key),
+        }
+    }
+    Ok(all)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
-    fn file(name: &str, optional: bool) -> ParameterFile {
-        ParameterFile {
-            file: name.into(),
+    fn file(file: &str, optional: bool, keys: &[(&str, &str)]) -> Reader {
+        let owned = |(name, key): &(&str, &str)| (name.to_string(), key.to_string());
+        Reader::File {
+            file: file.into(),
+            format: file
+                .rsplit('.')
+                .find_map(Format::of_extension)
+                .expect("a format"),
             optional,
+            keys: (!keys.is_empty()).then(|| keys.iter().map(owned).collect()),
         }
     }
 
     #[test]
-    fn files_merge_in_order_and_optional_ones_may_be_missing() {
+    fn readers_merge_in_order_and_tell_where_each_key_came_from() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        std::fs::write(dir.path().join("a.json"), "\u{feff}{\"x\": 1, \"y\": 1}").expect("write");
-        std::fs::write(dir.path().join("b.json"), "{\"y\": 2.50}").expect("write");
-        let mut parameters = Parameters::new();
-        let files = [
-            file("a.json", false),
-            file("none.json", true),
-            file("b.json", false),
+        let write =
+            |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("write");
+        write(
+            "a.json",
+            "\u{feff}{\"x\": 1, \"y\": 1, \"run_name\": \"other\"}",
+        );
+        write("b-7.json", "{\"y\": 2.50}");
+        write("c.json", " \n");
+        write("run.xml", "<r><Run Number='7'/></r>");
+        let mut parameters = json!({"run_name": "r", "run": "7"});
+        let parameters = parameters.as_object_mut().expect("an object");
+        let readers = [
+            file("a.json", false, &[]),
+            file("none.json", true, &[]),
+            file("c.json", true, &[]),
+            file("b-{run}*.json", false, &[]),
+            file(
+                "run.xml",
+                true,
+                &[("number", "run.number"), ("title", "title")],
+            ),
+            Reader::Command(vec!["echo".into(), "{\"z\": \"{{{run:03}}}\"}".into()]),
         ];
-        merge(dir.path(), &files, &mut parameters).expect("merged");
+        let mut sources = Sources::new();
+        let refused = merge(dir.path(), &readers, parameters, &mut sources).expect_err("braces");
+        assert!(refused.starts_with("command echo: "), "{refused}");
+        let readers = [
+            &readers[..5],
+            &[Reader::Command(vec![
+                "printf".into(),
+                "{{\"z\": \"{run:03}\"}}".into(),
+            ])],
+        ]
+        .concat();
+        merge(dir.path(), &readers, parameters, &mut sources).expect("merged");
         assert_eq!(
-            serde_json::to_string(&parameters).expect("JSON"),
-            "{\"x\":1,\"y\":2.50}"
+            serde_json::to_string(parameters).expect("JSON"),
+            "{\"run_name\":\"r\",\"run\":\"7\",\"x\":1,\"y\":2.50,\"number\":7,\"z\":\"007\"}"
+        );
+        let expected = [
+            ("number", "run.xml"),
+            ("x", "a.json"),
+            ("y", "b-7.json"),
+            ("z", "command printf"),
+        ];
+        assert_eq!(
+            sources,
+            expected
+                .map(|(key, source)| (key.into(), source.into()))
+                .into()
         );
     }
 
     #[test]
-    fn whatever_is_no_whole_object_is_told_and_never_blocks() {
+    fn what_is_missing_is_told() {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let path = dir.path().join("run.json");
-        let told = |expected: &str| {
-            let why = merge(
-                dir.path(),
-                &[file("run.json", false)],
-                &mut Parameters::new(),
-            )
-            .expect_err(expected);
+        std::fs::write(dir.path().join("run.json"), "{\"a\": {\"b\": 1}}").expect("write");
+        std::fs::write(dir.path().join("none.json"), "").expect("write");
+        let table = [
+            (file("no.json", false, &[]), "no.json is not there yet"),
+            (file("none.json", false, &[]), "none.json is empty"),
+            (
+                file("run.json", false, &[("x", "a.c")]),
+                "run.json has no `a.c` yet",
+            ),
+            (file("{run}.json", false, &[]), "{run}"),
+        ];
+        for (reader, expected) in table {
+            let mut parameters = Parameters::new();
+            let why = merge(dir.path(), &[reader], &mut parameters, &mut Sources::new());
+            let why = why.expect_err(expected);
             assert!(why.contains(expected), "{why}");
-        };
-        told("is not there yet");
-        for (text, expected) in [
-            ("{\"x\":", "line 1 column 5"),
-            ("[]", "no JSON object"),
-            ("", "no JSON object"),
-        ] {
-            std::fs::write(&path, text).expect("write");
-            told(expected);
         }
-        std::fs::write(&path, vec![b' '; 64 << 20]).expect("write");
-        told("it has 64 MiB; at most 4 MiB are read");
-        std::fs::write(&path, "[".repeat(100_000)).expect("write");
-        told("no JSON object");
-        std::fs::remove_file(&path).expect("remove");
-        rustix::fs::mknodat(CWD, &path, rustix::fs::FileType::Fifo, Mode::RUSR, 0).expect("a FIFO");
-        told("no regular file");
-        std::fs::remove_file(&path).expect("remove");
-        std::os::unix::fs::symlink("/etc/hostname", &path).expect("a link");
-        told("symbolic link");
+        let found = value(dir.path(), "run.json", Format::Json)
+            .expect("read")
+            .expect("there");
+        assert_eq!(at(&found, "a.b"), Some(&json!(1)));
     }
 }

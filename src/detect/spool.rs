@@ -9,6 +9,8 @@ mod request;
 
 use std::path::{Component, Path, PathBuf};
 
+use tokio::task::block_in_place;
+
 use super::{Context, candidate, from_name, readers};
 use crate::config::Config;
 use crate::config::checked::Watch;
@@ -38,7 +40,7 @@ impl Submitter {
     /// # Errors
     /// What is wrong with the request, or with the ledger just now.
     pub async fn submit(&self, request: Request) -> Result<(String, String), Rejection> {
-        let run = resolve(&self.context.config, &request, None)?;
+        let run = block_in_place(|| resolve(&self.context.config, &request, None))?;
         let named = (run.watch.clone(), run.name.clone());
         let recorded = self.context.ledger.ready(&[run]).await;
         recorded.map_err(|error| Rejection::new("ledger-unwritable", error.to_string()))?;
@@ -84,7 +86,8 @@ fn resolve(config: &Config, request: &Request, key: Option<String>) -> Result<Re
     let watch_name = watch.map_or(SPOOL, |watch| watch.name.as_str());
     let mut parameters = from_name(watch_name, &name, &path, seen_at, table);
     if let Some(watch) = watch {
-        readers::merge(&path, &watch.parameters, &mut parameters)
+        let sources = &mut readers::Sources::new();
+        readers::merge(&path, &watch.parameters, &mut parameters, sources)
             .map_err(|why| Rejection::new("metadata", format!("{}: {why}", path.display())))?;
     }
     if let Some(run) = request.run_value() {

@@ -49,9 +49,10 @@ impl Arguments {
         }
         for file in &self.file {
             let extension = file.extension().and_then(|extension| extension.to_str());
-            // JSON is YAML too; whatever else comes without an extension is taken for that.
+            // JSON is YAML too; whatever else comes is taken for that, as papermill does.
             let format = extension
                 .and_then(Format::of_extension)
+                .filter(|format| matches!(format, Format::Json | Format::Toml))
                 .unwrap_or(Format::Yaml);
             all.extend(object(
                 &file.display().to_string(),

@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use tokio::task::block_in_place;
+
 use super::super::Context;
 use super::request::{Rejection, Request, parse};
 use super::resolve;
@@ -218,7 +220,7 @@ impl Spool {
                 if self.context.ledger.request_known(&key).await? {
                     return self.put_away(file, "accepted", None);
                 }
-                resolve(&self.context.config, &request, Some(key))
+                block_in_place(|| resolve(&self.context.config, &request, Some(key)))
             }
             Err(rejection) => Err(rejection),
         };

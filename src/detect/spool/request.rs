@@ -106,8 +106,8 @@ pub(super) fn parse(text: &str, extension: &str) -> Result<Request, Rejection> {
     let format = Format::of_extension(extension).unwrap_or(Format::Yaml);
     let code = match format {
         Format::Json => "no-json",
-        Format::Yaml => "no-yaml",
         Format::Toml => "no-toml",
+        _ => "no-yaml",
     };
     let value = format
         .read(text)

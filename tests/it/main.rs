@@ -5,8 +5,11 @@ mod support;
 
 mod bad_input;
 mod burst;
+mod changes;
+mod chaos;
 mod clock;
 mod commands;
+mod hostile;
 mod kill;
 mod layouts;
 mod limits;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{Room, files};
+use super::{Room, files, wait_until};
 
 /// A fixed user without rights.
 pub const NOBODY: u32 = 65534;
@@ -141,6 +141,13 @@ impl Room {
     pub fn reason(&self, name: &str) -> String {
         let reason = &self.run_named(name)["reason"];
         reason.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Waits until the run's reason holds this text.
+    pub fn await_reason(&self, name: &str, text: &str) {
+        wait_until(20, &format!("{name} waits: {text}"), || {
+            self.reason(name).contains(text)
+        });
     }
 
     /// The codes of the present troubles.

@@ -4,12 +4,15 @@
 //! there is the business of `check` and of the daemon, which goes on without it.
 
 pub mod checked;
+mod condition;
 mod destination;
 mod file;
 mod item;
 mod mask;
 mod mistakes;
 mod parameters;
+mod pattern;
+mod presets;
 pub mod secret;
 mod sheet;
 mod table;

@@ -3,15 +3,19 @@
 //! Every hint only makes some run due for a look, and looking is idempotent. Nothing is ever
 //! written into a watched directory.
 
+mod facts;
+mod files;
 mod hints;
-mod listing;
+mod identity;
+mod known;
 mod look;
 mod readers;
 pub mod readiness;
+mod scan;
+mod signature;
 pub mod spool;
 mod watch;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -61,33 +65,64 @@ pub async fn run(context: Context, armed: oneshot::Sender<()>) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// The parameters of a run before its metadata, weakest first: built-ins, then named groups.
-fn from_name(
-    watch: &str,
-    name: &str,
-    path: &Path,
-    seen_at: i64,
-    pattern: Option<&Watch>,
-) -> Parameters {
-    let mut all = Parameters::new();
-    all.insert("run_name".into(), name.into());
-    all.insert("run_dir".into(), path.to_string_lossy().into());
-    all.insert("watch".into(), watch.into());
+/// The parameters of every run, before all others.
+fn built_in(watch: &str, name: &str, directory: &Path, seen_at: i64) -> Parameters {
     let date = jiff::Timestamp::from_millisecond(seen_at).unwrap_or_default();
-    let date = date
-        .to_zoned(jiff::tz::TimeZone::system())
-        .strftime("%Y-%m-%d")
-        .to_string();
-    all.insert("date".into(), date.into());
-    let Some(watch) = pattern else { return all };
-    if let Some(groups) = watch.pattern.captures(name) {
-        for group in watch.pattern.capture_names().flatten() {
-            if let Some(text) = groups.name(group) {
-                all.insert(group.into(), text.as_str().into());
-            }
-        }
-    }
+    let date = date.to_zoned(jiff::tz::TimeZone::system());
+    Parameters::from_iter([
+        ("run_name".into(), name.into()),
+        ("run_dir".into(), directory.to_string_lossy().into()),
+        ("watch".into(), watch.into()),
+        ("date".into(), date.strftime("%Y-%m-%d").to_string().into()),
+    ])
+}
+
+/// The parameters of a watch's run before its metadata, weakest first: built-ins, then named groups.
+fn from_name(watch: &Watch, name: &str, path: &Path, seen_at: i64) -> Parameters {
+    let is_file = watch.pattern.takes_files() && path.is_file();
+    let directory = path.parent().filter(|_| is_file).unwrap_or(path);
+    let mut all = built_in(&watch.name, name, directory, seen_at);
+    let below = below(watch, path).unwrap_or_else(|| name.to_owned());
+    let groups = watch.pattern.groups(&below).into_iter();
+    all.extend(groups.map(|(group, text)| (group.to_owned(), text.into())));
     all
+}
+
+/// The path below a watch's directory, encoded.
+fn below(watch: &Watch, path: &Path) -> Option<String> {
+    let below = path.strip_prefix(&watch.directory).ok()?;
+    let raw = std::os::unix::ffi::OsStrExt::as_bytes(below.as_os_str());
+    (!raw.is_empty()).then(|| encode_name(raw))
+}
+
+/// The name of the run that a path below a watch's directory is or is a file of, if its names can
+/// be a run's.
+fn candidate(watch: &Watch, path: &Path) -> Option<String> {
+    let parts = path.strip_prefix(&watch.directory).ok()?;
+    let ignored = parts
+        .iter()
+        .any(|part| watch.ignore.is_match(Path::new(part)));
+    let below = below(watch, path).filter(|_| !ignored)?;
+    watch.pattern.name(&below)
+}
+
+/// How runs in a directory are noticed: `notify` where all changes are noticed by this machine,
+/// `notify+poll` where some may come from elsewhere, `poll` without notifications.
+#[must_use]
+pub fn backend(directory: &Path) -> &'static str {
+    match facts::Root::of(directory) {
+        _ if !hints::are_wanted() => "poll",
+        Ok(root) if root.local => "notify",
+        _ => "notify+poll",
+    }
+}
+
+/// How many runs lie below a watch's directory.
+///
+/// # Errors
+/// When it can't be listed.
+pub fn count_runs(watch: &Watch) -> std::io::Result<usize> {
+    scan::all(watch).map(|runs| runs.len())
 }
 
 /// The newest run directories of all watches, at most `count`, newest first; which watches could
@@ -99,19 +134,11 @@ pub fn newest_runs(config: &Config, count: usize) -> Vec<PathBuf> {
             .and_then(|facts| facts.modified())
             .ok()
     };
-    let none = HashSet::new();
-    let listed = config.watches.iter();
-    let listed = listed.filter_map(|watch| listing::new_runs(watch, &none).ok());
-    let mut runs: Vec<_> = listed
-        .flatten()
-        .map(|(_, path)| (changed(&path), path))
-        .collect();
+    let listed = config.watches.iter().flat_map(|watch| {
+        let scan = scan::all(watch).unwrap_or_default();
+        scan.into_iter().map(|place| place.path(watch))
+    });
+    let mut runs: Vec<_> = listed.map(|path| (changed(&path), path)).collect();
     runs.sort_by(|one, other| other.cmp(one));
     runs.into_iter().map(|(_, path)| path).take(count).collect()
-}
-
-/// The name of an entry of a watched directory, if it can be a run's.
-fn candidate(watch: &Watch, raw: &std::ffi::OsStr) -> Option<String> {
-    let name = encode_name(std::os::unix::ffi::OsStrExt::as_bytes(raw));
-    (!watch.ignore.is_match(Path::new(raw)) && watch.pattern.is_match(&name)).then_some(name)
 }

@@ -63,6 +63,8 @@ pub enum Probe {
     Try,
     /// Only a changed configuration (restart) or `nbcourier retry` can help.
     Restart,
+    /// Only a person can tell: `nbcourier retry`.
+    Person,
 }
 
 /// Whom a failure concerns beside its job.
@@ -160,6 +162,7 @@ codes! {
     NameUnusable "name-unusable" Hold(Probe::Restart), Job, "set a shorter `name` or `directory` (at most 200 bytes for each name)";
     DestinationRemoved "destination-removed" Hold(Probe::Restart), Destination, "put the table back into the configuration and restart, or `nbcourier skip` what waits";
     NotebookRemoved "notebook-removed" Hold(Probe::Restart), Notebook, "put the table back into the configuration and restart, or `nbcourier skip` what waits";
+    MassChange "mass-change" Hold(Probe::Person), Job, "see `nbcourier runs --state held`: `nbcourier retry --held` delivers them, `nbcourier skip RUN` never does";
     // Never.
     NotWanted "not-wanted" GiveUp, Job, "nothing, if `when` is meant so; else correct it, restart and `nbcourier retry`";
     NotebookRejected "notebook-rejected" GiveUp, Job, "correct the template, then `nbcourier retry --fresh`";

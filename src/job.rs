@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
+use crate::config::checked::At;
 use crate::failure::{Class, Failure, Pace};
 use crate::notebook::{expand, holds};
 use crate::retry::{Paces, RetryPolicy, backoff};
@@ -70,6 +71,9 @@ pub struct Only {
     pub to: Vec<String>,
     /// These notebook tables.
     pub notebook: Vec<String>,
+    /// Those that are made at this time; `None` is all, since what begins with a run is made at its
+    /// end at the latest.
+    pub at: Option<At>,
 }
 
 /// The jobs of a run. Whether a user may be acted for is asked at delivery, so that a refusal is
@@ -86,7 +90,8 @@ pub fn plan(config: &Config, watch: &str, parameters: &Parameters, only: &Only) 
         let when = notebook.when.as_deref();
         let unwanted = when.is_some_and(|when| holds(when, parameters) == Ok(false));
         let here = allows(&notebook.watches, watch) && asked(&only.notebook, &notebook.name);
-        if !here || unwanted {
+        let now = only.at.is_none_or(|at| at == notebook.at);
+        if !here || !now || unwanted {
             continue;
         }
         for destination in &config.destinations {

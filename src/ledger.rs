@@ -9,6 +9,7 @@ mod history;
 mod holds;
 mod lock;
 mod read;
+mod ready;
 mod runs;
 mod schema;
 mod templates;
@@ -27,7 +28,7 @@ pub use acts::{Act, Acted, Actor};
 pub use holds::Hold;
 pub use lock::StateLock;
 pub use read::{EventRow, FailureRow, Filter, JobRow, RunRow};
-pub use runs::{AcquiringRun, ReadyRun, SeenRun, name_hash};
+pub use runs::{Baseline, ReadyRun, SeenRun, Twin, WatchRow, name_hash};
 pub use work::{Claimed, Finished};
 
 /// The ledger's file inside the state directory.

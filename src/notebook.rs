@@ -22,7 +22,9 @@ use crate::run::Parameters;
 pub use declared::{Declared, Kind};
 pub use expression::{check_expression, holds};
 use language::Language;
-pub use names::{expand, expand_path, expand_value, expand_values, number, placeholders};
+pub use names::{
+    expand, expand_glob, expand_path, expand_value, expand_values, number, placeholders,
+};
 use style::Style;
 
 /// What is wrong with a template or a parameter.

@@ -40,6 +40,8 @@ pub struct Paces {
     pub look: Duration,
     /// Between two looks at a stalled run.
     pub look_stalled: Duration,
+    /// Between two scans of everything that also ask whether known runs are still the same.
+    pub full_scan: Duration,
     /// How long a trigger file must be unchanged.
     pub spool_settle: Duration,
     /// How long a trigger file that can't be parsed may still be in the writing.
@@ -56,6 +58,7 @@ impl Default for Paces {
             probe: seconds(60),
             look: seconds(1),
             look_stalled: seconds(300),
+            full_scan: seconds(600),
             spool_settle: seconds(2),
             spool_patience: seconds(30),
         }
@@ -75,6 +78,7 @@ impl Paces {
             probe: one(self.probe),
             look: one(self.look),
             look_stalled: one(self.look_stalled),
+            full_scan: one(self.full_scan),
             spool_settle: one(self.spool_settle),
             spool_patience: one(self.spool_patience),
         }

@@ -48,7 +48,9 @@ const PURE: &[&str] = &[
     "text",
     "notebook",
     "config/checked",
+    "config/pattern",
     "detect/readiness",
+    "detect/identity",
 ];
 
 /// What a pure room never names.

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::config::checked::{self, Notebook, Watch};
 use crate::deliver::Chosen;
 use crate::destination::{Accepted, Destination, Report, Wanted};
+use crate::detect;
 use crate::failure::{Class, Code, Failure};
 use crate::ledger::Ledger;
 use crate::run::encode_name;
@@ -168,43 +169,28 @@ fn to_json(check: &Check) -> serde_json::Value {
 fn watch(watch: &Watch) -> Check {
     let name = format!("watch {}", watch.name);
     let shown = watch.directory.display();
-    let entries = match std::fs::read_dir(&watch.directory) {
-        Ok(entries) => entries,
+    let runs = match detect::count_runs(watch) {
+        Ok(runs) => runs,
         Err(error) => {
             let what = format!("{shown}: {error}");
-            return Check::trouble(
-                &name,
-                State::Failed,
-                what,
-                unreadable_advice(&watch.directory),
-            );
+            let advice = unreadable_advice(&watch.directory);
+            return Check::trouble(&name, State::Failed, what, advice);
         }
     };
-    let names = entries.flatten().map(|entry| {
-        use std::os::unix::ffi::OsStrExt as _;
-        encode_name(entry.file_name().as_bytes())
-    });
-    let (runs, others): (Vec<String>, Vec<String>) = names
-        .filter(|name| !watch.ignore.is_match(name))
-        .partition(|name| watch.pattern.is_match(name));
+    let entries = std::fs::read_dir(&watch.directory).into_iter().flatten();
+    let mut names = entries.flatten().map(|entry| entry.file_name());
+    let other = names.find(|name| !watch.ignore.is_match(name));
+    if let Some(other) = other.filter(|_| runs == 0) {
+        let other = encode_name(std::os::unix::ffi::OsStrExt::as_bytes(&*other));
+        let what = format!("{shown}: nothing in it, such as `{other}`, matches the pattern");
+        let advice =
+            "compare `pattern` with the names; it must match the whole path below `directory`";
+        return Check::trouble(&name, State::Warning, what, advice);
+    }
     let what = format!(
-        "{shown}: {} directories match the pattern; a run is complete when {}",
-        runs.len(),
+        "{shown}: {runs} match the pattern; a run is complete when {}",
         watch.ready
     );
-    if runs.is_empty() && !others.is_empty() {
-        let example = others.first().map_or("", String::as_str);
-        let what = format!(
-            "{shown}: none of {} entries, such as `{example}`, matches the pattern",
-            others.len()
-        );
-        return Check::trouble(
-            &name,
-            State::Warning,
-            what,
-            "compare `pattern` with the names; it must match a whole name",
-        );
-    }
     Check::ok(&name, what)
 }
 

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use globset::GlobSet;
-use regex::Regex;
 
+pub use super::pattern::Pattern;
 use super::secret::SecretRef;
 use crate::retry::{Paces, RetryPolicy};
 use crate::run::Parameters;
@@ -68,12 +68,16 @@ impl Config {
 pub struct Watch {
     /// Its name.
     pub name: String,
-    /// The parent of the run directories.
+    /// The directory below which the runs lie.
     pub directory: PathBuf,
-    /// Matches a run's whole name; its named groups become parameters.
-    pub pattern: Regex,
+    /// The preset that filled what is not set.
+    pub preset: String,
+    /// Matches a run's whole path below `directory`; its named groups become parameters.
+    pub pattern: Pattern,
     /// When a run is complete.
     pub ready: Condition,
+    /// Files without which no run is complete.
+    pub requires: Vec<FileGlob>,
     /// How long a complete run must be unchanged.
     pub settle: Duration,
     /// After how long an incomplete run counts as stalled.
@@ -84,6 +88,8 @@ pub struct Watch {
     pub ignore: GlobSet,
     /// What becomes of runs that are there at the very first start.
     pub existing: Existing,
+    /// Above it, the notebooks of further runs are held; 0 is no limit.
+    pub max_new_per_hour: u32,
     /// Between two listings.
     pub poll_every: Duration,
 }
@@ -109,29 +115,72 @@ pub enum Reader {
     Command(Vec<String>),
 }
 
+/// A glob for files of a run, or anywhere by its whole path; `{name}` stands for a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileGlob(pub String);
+
 /// When a run is complete.
 #[derive(Clone, Debug)]
 pub enum Condition {
-    /// A file inside the run directory matches one of these globs.
-    Marker(GlobSet, Vec<String>),
-    /// Nothing in the run directory has changed for so long, as observed.
+    /// A file matches one of these globs.
+    Marker(Vec<FileGlob>),
+    /// Nothing in the run has changed for so long, as observed.
     Quiet(Duration),
-    /// As soon as the directory is there.
+    /// As soon as it is there.
     Appears,
+    /// A metadata file has this entry.
+    Content(Content),
+    /// A later run has begun, so long ago.
+    Superseded(Duration),
+    /// The number in this file has reached the run's; relative to the watch directory.
+    Counter(PathBuf),
+    /// Only a trigger file or `submit` says so.
+    External,
     /// One of these.
     Any(Vec<Condition>),
+    /// All of these.
+    All(Vec<Condition>),
+}
+
+/// An entry of a metadata file that says that the run is over.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The file, named as a metadata file is.
+    pub file: String,
+    /// How it is written.
+    pub format: Format,
+    /// The entry: a key, or keys with dots between them.
+    pub key: String,
+    /// Its value as text; `None` is any.
+    pub equals: Option<String>,
 }
 
 impl std::fmt::Display for Condition {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let list = |conditions: &[Self], word: &str| {
+            let each: Vec<String> = conditions.iter().map(ToString::to_string).collect();
+            each.join(word)
+        };
         match self {
-            Self::Marker(_, globs) => write!(f, "{} appears", globs.join(" or ")),
-            Self::Quiet(quiet) => write!(f, "nothing has changed for {} s", quiet.as_secs_f64()),
-            Self::Appears => f.write_str("the directory appears"),
-            Self::Any(conditions) => {
-                let each: Vec<String> = conditions.iter().map(ToString::to_string).collect();
-                f.write_str(&each.join(", or "))
+            Self::Marker(globs) => {
+                let globs: Vec<&str> = globs.iter().map(|glob| glob.0.as_str()).collect();
+                write!(f, "{} appears", globs.join(" or "))
             }
+            Self::Quiet(quiet) => write!(f, "nothing has changed for {} s", quiet.as_secs_f64()),
+            Self::Appears => f.write_str("it appears"),
+            Self::Content(Content {
+                file, key, equals, ..
+            }) => match equals {
+                None => write!(f, "{file} has `{key}`"),
+                Some(value) => write!(f, "{file} has `{key}` = {value}"),
+            },
+            Self::Superseded(grace) => {
+                write!(f, "a later run began {} s ago", grace.as_secs_f64())
+            }
+            Self::Counter(file) => write!(f, "{} has reached its number", file.display()),
+            Self::External => f.write_str("a trigger file or `nbcourier submit` says so"),
+            Self::Any(conditions) => f.write_str(&list(conditions, ", or ")),
+            Self::All(conditions) => f.write_str(&list(conditions, ", and ")),
         }
     }
 }
@@ -168,6 +217,18 @@ pub struct Notebook {
     pub parameters: Parameters,
     /// What becomes of parameters that the template doesn't declare.
     pub unknown: Unknown,
+    /// When in the life of a run it is made.
+    pub at: At,
+}
+
+/// When in the life of a run a notebook is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum At {
+    /// When the run appears; only built-ins and named groups are known then.
+    Begin,
+    /// When it is complete.
+    #[default]
+    End,
 }
 
 /// Where a template lies; both may hold placeholders.

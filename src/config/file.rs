@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
-use super::checked::{Config, Notebook, Source, Unknown};
+use super::checked::{At, Config, Notebook, Source, Unknown};
 use super::destination::destination;
 use super::item::Item;
 use super::sheet::Sheet;
@@ -167,6 +167,7 @@ fn notebook(table: Table<'_>, sources: &[&str], goals: &[&str]) -> Option<Notebo
     let unknown = table
         .read("unknown_parameters", unknown)
         .unwrap_or_default();
+    let at = table.read("at", at).unwrap_or_default();
     let name = table.name.to_owned();
     table.finish();
     Some(Notebook {
@@ -178,7 +179,19 @@ fn notebook(table: Table<'_>, sources: &[&str], goals: &[&str]) -> Option<Notebo
         when,
         parameters,
         unknown,
+        at,
     })
+}
+
+fn at(item: &Item<'_>) -> Option<At> {
+    match item.text()? {
+        "begin" => Some(At::Begin),
+        "end" => Some(At::End),
+        _ => item.no(
+            "`at` is no time in the life of a run",
+            "\"begin\" or \"end\"",
+        ),
+    }
 }
 
 /// A file, or `contents:PATH` on the user's own server.

@@ -51,6 +51,12 @@ impl<'a> Item<'a> {
         self.value.as_bool().or_else(|| self.wrong("true or false"))
     }
 
+    pub(super) fn whole(&self) -> Option<u32> {
+        let number = self.value.as_integer().map(ToString::to_string);
+        let number = number.and_then(|text| text.parse().ok());
+        number.or_else(|| self.wrong("a whole number, 0 or more"))
+    }
+
     /// The items of a list; all are read, so that every mistake is noted.
     pub(super) fn list<T>(&self, read: impl Fn(&Item<'a>) -> Option<T>) -> Option<Vec<T>> {
         let DeValue::Array(values) = self.value else {

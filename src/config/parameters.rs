@@ -11,19 +11,6 @@ use super::values::command;
 use crate::notebook::placeholders;
 use crate::text::Format;
 
-const USUAL: [&str; 2] = ["run.json", "metadata.json"];
-
-/// What is read where `parameters` is not set.
-pub(super) fn usual() -> Vec<Reader> {
-    let optional = |file: &str| Reader::File {
-        file: file.to_owned(),
-        format: Format::Json,
-        optional: true,
-        keys: None,
-    };
-    USUAL.into_iter().map(optional).collect()
-}
-
 pub(super) fn parameters(item: &Item<'_>) -> Option<Vec<Reader>> {
     item.list(|each| match each.value {
         DeValue::Table(_) => reader(each),

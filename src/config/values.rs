@@ -1,6 +1,6 @@
 //! Single values: durations, paths, patterns, URLs, secrets by reference, JSON.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -81,31 +81,6 @@ pub(super) fn path(item: &Item<'_>) -> Option<PathBuf> {
     }
     let base = item.sheet.file.parent().unwrap_or(Path::new(""));
     std::path::absolute(base.join(text)).ok()
-}
-
-/// The path of something inside a run directory.
-pub(super) fn inner_path<'a>(item: &Item<'a>) -> Option<&'a str> {
-    let text = item.text()?;
-    let path = Path::new(text);
-    if path.is_absolute() {
-        let hint = "write a name inside the run directory";
-        return item.no(
-            &format!(
-                "an absolute `{}` is not supported in this version",
-                item.key
-            ),
-            hint,
-        );
-    }
-    let inside = |part: Component<'_>| matches!(part, Component::Normal(_));
-    if text.is_empty() || !path.components().all(inside) {
-        let hint = "write a name inside the run directory, without `.` and `..`";
-        return item.no(
-            &format!("`{}` is outside the run directory", item.key),
-            hint,
-        );
-    }
-    Some(text)
 }
 
 /// A text or a list of texts, as `read` understands each.

@@ -1,20 +1,21 @@
 //! `[watch.NAME]`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use jiff::{Timestamp, civil, tz::TimeZone};
-use regex::Regex;
 
-use super::checked::{Condition, Existing, Watch};
-use super::item::Item;
-use super::parameters::{parameters, usual};
+use super::checked::{Existing, Watch};
+use super::condition::{condition, file_globs};
+use super::item::{Item, clean, nearest};
+use super::parameters::parameters;
+use super::pattern::Pattern;
+use super::presets::{self, PRESETS};
+use super::sheet::Sheet;
 use super::table::Table;
-use super::values::{duration, inner_path, one_or_more, path, some_time};
+use super::values::{duration, path, some_time};
 
-const PATTERN: &str = r"run[_-]?(?<run>\d+)";
-const MARKERS: [&str; 3] = ["DONE", "done", ".complete"];
-const QUIET: Duration = Duration::from_secs(120);
 /// What copying programs, editors and DAQ systems leave in the writing.
 const IGNORE: [&str; 12] = [
     ".*",
@@ -31,118 +32,80 @@ const IGNORE: [&str; 12] = [
     "lost+found",
 ];
 
+/// Reads the table; what is not set comes from its preset, then from the defaults.
 pub(super) fn watch(table: Table<'_>) -> Option<Watch> {
     let directory = table
         .must("directory", "directory = \"/data/daq\"")
         .and_then(|item| path(&item));
-    let watch = Some(Watch {
+    let preset = table.read("preset", preset).unwrap_or(presets::USUAL);
+    let sheet = Sheet::new(Path::new(preset), presets::text(preset)?.to_owned());
+    let tree = sheet.tree();
+    let base = Table::top(&sheet, &tree);
+    let both = Both {
+        table: &table,
+        base: &base,
+    };
+    let watch = Watch {
         name: table.name.to_owned(),
         directory: directory.clone().unwrap_or_default(),
-        pattern: table
-            .read("pattern", pattern)
-            .or_else(|| whole(PATTERN).ok())?,
-        ready: table.read("ready", condition).or_else(usual_ready)?,
-        settle: table
+        preset: preset.to_owned(),
+        pattern: both.read("pattern", pattern)?,
+        ready: both.read("ready", condition)?,
+        requires: both.read("requires", file_globs).unwrap_or_default(),
+        settle: both
             .read("settle", duration)
             .unwrap_or(Duration::from_secs(2)),
-        max_wait: table
+        max_wait: both
             .read("max_wait", some_time)
             .unwrap_or(Duration::from_secs(86400)),
-        parameters: table.read("parameters", parameters).unwrap_or_else(usual),
-        ignore: table.read("ignore", ignore).or_else(usual_ignore)?,
-        existing: table.read("existing", existing).unwrap_or(Existing::Ignore),
-        poll_every: table
+        parameters: both.read("parameters", parameters).unwrap_or_default(),
+        ignore: both.read("ignore", ignore).or_else(usual_ignore)?,
+        existing: both.read("existing", existing).unwrap_or(Existing::Ignore),
+        max_new_per_hour: both.read("max_new_per_hour", Item::whole).unwrap_or(2000),
+        poll_every: both
             .read("poll_every", some_time)
             .unwrap_or(Duration::from_secs(10)),
-    });
+    };
     table.finish();
-    directory.and(watch)
+    directory.and(Some(watch))
 }
 
-fn usual_ready() -> Option<Condition> {
-    let marker = Condition::Marker(globs(&MARKERS).ok()?, MARKERS.map(String::from).to_vec());
-    Some(Condition::Any(vec![marker, Condition::Quiet(QUIET)]))
+/// A table above the preset that fills what it doesn't set.
+struct Both<'t, 'a> {
+    table: &'t Table<'a>,
+    base: &'t Table<'a>,
+}
+
+impl<'a> Both<'_, 'a> {
+    /// A mistaken value has been noted; the preset's then only keeps the rest readable.
+    fn read<T>(&self, key: &'static str, read: impl Fn(&Item<'a>) -> Option<T>) -> Option<T> {
+        let own = self.table.read(key, &read);
+        own.or_else(|| self.base.read(key, read))
+    }
+}
+
+fn preset<'a>(item: &Item<'a>) -> Option<&'a str> {
+    let name = item.text()?;
+    let known: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
+    if known.contains(&name) {
+        return Some(name);
+    }
+    let near = nearest(name, &known).map(|near| format!("did you mean `{near}`? "));
+    let hint = format!("{}known: {}", near.unwrap_or_default(), known.join(", "));
+    item.no(&format!("there is no preset `{}`", clean(name)), &hint)
 }
 
 fn usual_ignore() -> Option<GlobSet> {
     globs(&IGNORE).ok()
 }
 
-fn whole(pattern: &str) -> Result<Regex, regex::Error> {
-    // On its own first: `a)(b` would be valid between the brackets.
-    Regex::new(pattern)?;
-    Regex::new(&format!("^(?:{pattern})$"))
-}
-
-fn pattern(item: &Item<'_>) -> Option<Regex> {
-    let text = item.text()?;
-    if needs_slash(text) {
-        let hint =
-            "a run is an entry of `directory` itself; watch each level with a table of its own";
-        return item.no("nested layouts are not supported in this version", hint);
-    }
-    whole(text)
-        .map_err(|error| {
-            let text = error.to_string();
-            let reason = text
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ");
+fn pattern(item: &Item<'_>) -> Option<Pattern> {
+    Pattern::new(item.text()?)
+        .map_err(|reason| {
             let hint = "a regular expression in Rust's syntax, best between single quotes";
             item.no::<()>(&format!("`pattern` can't be understood: {reason}"), hint);
         })
         .ok()
-}
-
-/// Whether the expression holds a `/` outside of a class such as `[^/]`.
-fn needs_slash(pattern: &str) -> bool {
-    let mut class = false;
-    let mut letters = pattern.chars();
-    while let Some(c) = letters.next() {
-        match c {
-            '\\' if letters.next() != Some('/') => {}
-            '\\' | '/' if !class => return true,
-            '[' => class = true,
-            ']' => class = false,
-            _ => {}
-        }
-    }
-    false
-}
-
-fn condition(item: &Item<'_>) -> Option<Condition> {
-    if item.value.as_str() == Some("appears") {
-        return Some(Condition::Appears);
-    }
-    if !item.value.is_table() {
-        let hint =
-            "one of \"appears\", { marker = \"DONE\" }, { quiet = \"30s\" }, { any = [ … ] }";
-        return item.no(&format!("`{}` is no condition", item.key), hint);
-    }
-    let table = item.table(format!("`{}`", item.key))?;
-    let found = table.one_of(&["marker", "quiet", "any"]);
-    table.finish();
-    let found = found?;
-    match found.key {
-        "marker" => marker(&found),
-        "quiet" => some_time(&found).map(Condition::Quiet),
-        _ => match found.list(condition)? {
-            list if list.is_empty() => found.no("`any` holds no condition", ""),
-            list => Some(Condition::Any(list)),
-        },
-    }
-}
-
-fn marker(item: &Item<'_>) -> Option<Condition> {
-    let texts = one_or_more(item, |item| inner_path(item).map(str::to_owned))?;
-    match globs(&texts) {
-        Ok(set) => Some(Condition::Marker(set, texts)),
-        Err(error) => item.no(
-            &format!("`marker` can't be understood: {}", error.kind()),
-            "",
-        ),
-    }
 }
 
 fn ignore(item: &Item<'_>) -> Option<GlobSet> {

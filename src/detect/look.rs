@@ -1,28 +1,34 @@
-//! One look at one run directory: what state it is in, from the file system alone.
+//! One look at one run: what state it is in, from the file system alone.
 
-use std::collections::hash_map::DefaultHasher;
-use std::fs::Metadata;
-use std::hash::{Hash as _, Hasher as _};
-use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::readiness::{Observed, asks_quiet, is_met};
-use super::{from_name, readers};
-use crate::config::checked::Watch;
-use crate::run::Parameters;
+use serde_json::Value;
 
-/// Entries and levels that a signature takes in, so that a look stays cheap however large a run is.
-const ENTRIES: usize = 10_000;
-const LEVELS: usize = 3;
+use super::readers::Sources;
+use super::readiness::{Verdict, count, judge};
+use super::signature::signature;
+use super::{files, from_name, identity, readers};
+use crate::config::checked::{Condition, Content, FileGlob, Watch};
+use crate::ledger::{RunRow, SeenRun};
+use crate::notebook::sha256;
+use crate::run::{Parameters, RunState};
+use crate::text::at;
 
 /// A run that is not complete yet, as this process has observed it.
 #[derive(Debug)]
 pub(super) struct Pending {
+    /// Its number in the ledger.
+    pub(super) id: i64,
     pub(super) name: String,
+    pub(super) incarnation: i64,
     pub(super) path: PathBuf,
+    /// Its files, where a run can have several.
+    pub(super) files: BTreeSet<PathBuf>,
     pub(super) seen_at: i64,
+    /// Whether it counts towards `max_new_per_hour`.
+    pub(super) counted: bool,
     /// Its signature at the very first start of the watch.
     pub(super) baseline: Option<String>,
     /// What the ledger says it waits for.
@@ -31,150 +37,269 @@ pub(super) struct Pending {
     pub(super) found: Option<String>,
     /// When it is looked at next.
     pub(super) due: Instant,
-    /// When it was taken up or hinted at last.
+    /// When it was taken up, hinted at or seen to change last.
     pub(super) stirred: Instant,
+    /// Since when a later run is known.
+    pub(super) superseded: Option<Instant>,
+    /// Since when nothing is there.
+    pub(super) gone: Option<Instant>,
     signature: Option<String>,
     since: Instant,
 }
 
 impl Pending {
-    pub(super) fn new(name: String, path: PathBuf, seen_at: i64) -> Self {
+    /// One that was recorded just now under this number.
+    pub(super) fn of(id: i64, run: SeenRun) -> Self {
         let now = Instant::now();
         Self {
-            name,
-            path,
-            seen_at,
-            baseline: None,
+            id,
+            name: run.name,
+            incarnation: run.incarnation,
+            files: BTreeSet::from([run.path.clone()]),
+            path: run.path,
+            seen_at: run.seen_at,
+            counted: run.counted,
+            baseline: run.baseline,
             reason: None,
             found: None,
             due: now,
             stirred: now,
+            superseded: None,
+            gone: None,
             signature: None,
             since: now,
         }
     }
 
-    /// How long the signature has been the same, as observed.
-    fn unchanged(&mut self, signature: String, now: Instant) -> Duration {
-        if self.signature.as_ref() != Some(&signature) {
-            self.signature = Some(signature);
-            self.since = now;
+    /// One that the ledger remembers.
+    pub(super) fn new(run: RunRow) -> Self {
+        let reason = run.reason.clone();
+        let seen = SeenRun {
+            watch: run.watch,
+            name: run.name,
+            incarnation: run.incarnation,
+            path: run.path,
+            seen_at: run.seen_at,
+            state: RunState::Acquiring,
+            reason: None,
+            baseline: run.baseline,
+            identity: run.identity,
+            held: false,
+            counted: run.counted,
+            parameters: Parameters::new(),
+            jobs: vec![],
+        };
+        Self {
+            reason,
+            ..Self::of(run.id, seen)
         }
-        now.duration_since(self.since)
     }
+
+    /// How long nothing has changed, as observed.
+    fn unchanged(&mut self) -> (String, Duration) {
+        let now = Instant::now();
+        let signature = signature(self.files.iter().map(PathBuf::as_path));
+        if self.signature.as_ref() != Some(&signature) {
+            self.signature = Some(signature.clone());
+            (self.since, self.stirred) = (now, now);
+        }
+        (signature, now.duration_since(self.since))
+    }
+
+    /// Whether anything of it is there; the first of several files may have been moved away.
+    fn is_there(&mut self) -> bool {
+        if self.path.exists() {
+            self.gone = None;
+            return true;
+        }
+        if let Some(other) = self.files.iter().find(|file| file.exists()) {
+            self.path = other.clone();
+            return true;
+        }
+        self.gone = self.gone.or(Some(Instant::now()));
+        false
+    }
+}
+
+/// What relative file names are relative to: a directory that is the run, or that holds its file.
+fn base(run: &Path) -> &Path {
+    match run.is_dir() {
+        true => run,
+        false => run.parent().unwrap_or(run),
+    }
+}
+
+/// A complete run's metadata.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) parameters: Parameters,
+    pub(super) sources: Sources,
+    pub(super) digest: Option<String>,
 }
 
 /// What a look found.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// Not complete, or complete and not settled; what it waits for, if that can be said.
-    Waiting(Option<String>),
+    /// Not complete, or complete and not settled.
+    Waiting,
+    /// Complete as far as its condition goes, but for this.
+    Lacking(String),
+    /// Nothing of it is there.
+    Gone,
     /// Complete, unchanged since the very first start.
     Existed,
     /// Complete.
-    Ready(Parameters),
+    Ready(Box<Read>),
 }
 
 /// Looks at a run.
-pub(super) fn look(watch: &Watch, pending: &mut Pending) -> Found {
-    let names = match names(&pending.path) {
-        Ok(names) => names,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Found::Waiting(Some("its directory is gone".into()));
-        }
-        Err(error) => return Found::Waiting(Some(format!("its directory can't be read: {error}"))),
-    };
-    let now = Instant::now();
-    let mut observed = Observed {
-        names,
-        unchanged: Duration::ZERO,
-    };
-    if asks_quiet(&watch.ready) {
-        observed.unchanged = pending.unchanged(signature(&pending.path), now);
+pub(super) fn look(watch: &Watch, run: &mut Pending) -> Found {
+    if !run.is_there() {
+        return Found::Gone;
     }
-    if !is_met(&watch.ready, &observed) {
-        return Found::Waiting(None);
+    if run.path.is_dir()
+        && let Err(error) = std::fs::read_dir(&run.path)
+    {
+        return Found::Lacking(format!("its directory can't be read: {error}"));
     }
-    let mut parameters = from_name(
-        &watch.name,
-        &pending.name,
-        &pending.path,
-        pending.seen_at,
-        Some(watch),
-    );
-    let (base, sources) = (&pending.path, &mut readers::Sources::new());
-    if let Err(why) = readers::merge(base, &watch.parameters, &mut parameters, sources) {
-        return Found::Waiting(Some(why));
+    let known = from_name(watch, &run.name, &run.path, run.seen_at);
+    if condition(watch, run, &known).is_err() {
+        return Found::Waiting;
     }
-    let baseline = pending.baseline.clone();
-    if !watch.settle.is_zero() || baseline.is_some() {
-        let current = signature(&pending.path);
-        if baseline.as_ref() == Some(&current) {
+    if let Err(lacks) = requires(base(&run.path), &watch.requires, &known) {
+        return Found::Lacking(lacks);
+    }
+    if !watch.settle.is_zero() || run.baseline.is_some() {
+        let (signature, unchanged) = run.unchanged();
+        if run.baseline.as_ref() == Some(&signature) {
             return Found::Existed;
         }
-        if pending.unchanged(current, now) < watch.settle {
-            return Found::Waiting(None);
+        if unchanged < watch.settle {
+            return Found::Waiting;
         }
     }
-    Found::Ready(parameters)
+    // Last, since a command may be asked.
+    match read(watch, base(&run.path), known) {
+        Ok(read) => Found::Ready(Box::new(read)),
+        Err(lacks) => Found::Lacking(lacks),
+    }
 }
 
-/// Whether a run that is there at the very first start is complete at this one look.
-pub(super) fn is_complete_now(watch: &Watch, path: &Path) -> bool {
-    let observed = Observed {
-        names: names(path).unwrap_or_default(),
-        unchanged: Duration::ZERO,
+/// Whether the watch's condition is met.
+fn condition(watch: &Watch, run: &mut Pending, known: &Parameters) -> Verdict {
+    judge(&watch.ready, &mut |leaf| observe(watch, run, known, leaf))
+}
+
+/// One look at a condition that is made of no others.
+fn observe(watch: &Watch, run: &mut Pending, known: &Parameters, leaf: &Condition) -> Verdict {
+    let met = match leaf {
+        Condition::Marker(globs) => {
+            let base = base(&run.path);
+            let mut found = globs.iter().map(|glob| files::first(base, &glob.0, known));
+            found.try_fold(false, |any, found| Ok::<_, String>(any || found?.is_some()))?
+        }
+        Condition::Quiet(quiet) => {
+            let (_, unchanged) = run.unchanged();
+            if unchanged < *quiet {
+                let (is, wanted) = (unchanged.as_secs(), quiet.as_secs_f64());
+                return Err(format!("nothing changes for {wanted} s (now {is} s)"));
+            }
+            true
+        }
+        Condition::Appears => true,
+        Condition::Content(content) => has_content(base(&run.path), content, known)?,
+        Condition::Superseded(grace) => run
+            .superseded
+            .is_some_and(|since| since.elapsed() >= *grace),
+        Condition::Counter(file) => reached(&watch.directory.join(file), &run.name, known)?,
+        Condition::External | Condition::Any(_) | Condition::All(_) => false,
     };
-    is_met(&watch.ready, &observed)
+    match met {
+        true => Ok(()),
+        false => Err(leaf.to_string()),
+    }
 }
 
-fn names(path: &Path) -> std::io::Result<Vec<String>> {
-    let entries = std::fs::read_dir(path)?;
-    Ok(entries
-        .flatten()
-        .take(ENTRIES)
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect())
+fn has_content(base: &Path, content: &Content, known: &Parameters) -> Result<bool, String> {
+    let file = (content.file.as_str(), content.format);
+    let entries = readers::value(base, file, known)?;
+    let found = entries
+        .as_ref()
+        .and_then(|entries| at(entries, &content.key));
+    let text = match found {
+        None | Some(Value::Null) => return Ok(false),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    };
+    Ok(content.equals.as_ref().is_none_or(|wanted| *wanted == text))
 }
 
-/// Differs after nearly every change below the directory: names, sizes and times are only ever
-/// compared for equality, with themselves.
-pub(super) fn signature(path: &Path) -> String {
-    let (mut count, mut size, mut latest, mut hash) = (0_usize, 0_u64, (0, 0, 0, 0), 0_u64);
-    let mut levels = vec![(path.to_owned(), 1)];
-    while let Some((directory, level)) = levels.pop() {
-        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-            let Ok(facts) = entry.metadata() else {
-                continue;
-            };
-            count += 1;
-            size = size.wrapping_add(facts.len());
-            latest = latest.max(times(&facts));
-            // Independent of the order in which the entries come.
-            hash = hash.wrapping_add(hash_of(entry.file_name().as_bytes(), level));
-            if count >= ENTRIES {
-                levels.clear();
-                break;
-            }
-            if facts.is_dir() && level < LEVELS {
-                levels.push((entry.path(), level + 1));
-            }
+/// Whether the number in a counter file is not below the run's.
+fn reached(file: &Path, name: &str, known: &Parameters) -> Result<bool, String> {
+    let shown = file.display();
+    let text = std::fs::read(file).map_err(|error| format!("{shown} can be read: {error}"))?;
+    let text = String::from_utf8_lossy(&text);
+    let Some(last) = count(&text) else {
+        return Err(format!("{shown} holds a number"));
+    };
+    let number = known.get("run").and_then(serde_json::Value::as_str);
+    let number = number
+        .unwrap_or(name)
+        .trim_start_matches(|c: char| !c.is_ascii_digit());
+    let (number, last) = (number.trim_start_matches('0'), last.trim_start_matches('0'));
+    Ok(identity::natural(number, last).is_le())
+}
+
+/// Whether each of the files that must be there is.
+fn requires(base: &Path, globs: &[FileGlob], known: &Parameters) -> Verdict {
+    for glob in globs {
+        if files::first(base, &glob.0, known)?.is_none() {
+            return Err(format!("{} is not there yet", glob.0));
         }
     }
-    format!("{count} {size} {latest:?} {hash:x}")
+    Ok(())
 }
 
-fn times(facts: &Metadata) -> (i64, i64, i64, i64) {
-    (
-        facts.ctime(),
-        facts.ctime_nsec(),
-        facts.mtime(),
-        facts.mtime_nsec(),
-    )
+/// Reads the metadata over what the name tells.
+fn read(watch: &Watch, base: &Path, known: Parameters) -> Result<Read, String> {
+    let (mut parameters, mut sources) = (known, Sources::new());
+    readers::merge(base, &watch.parameters, &mut parameters, &mut sources)?;
+    let digest = (!sources.is_empty()).then(|| {
+        let read = parameters
+            .iter()
+            .filter(|(key, _)| sources.contains_key(*key));
+        let read: Parameters = read
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        sha256(Value::Object(read).to_string().as_bytes())
+    });
+    Ok(Read {
+        parameters,
+        sources,
+        digest,
+    })
 }
 
-fn hash_of(name: &[u8], level: usize) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (name, level).hash(&mut hasher);
-    hasher.finish()
+/// A run's metadata as they are now, whether it is complete or not.
+///
+/// # Errors
+/// What is missing or wrong.
+pub(super) fn read_now(
+    watch: &Watch,
+    (name, path): (&str, &Path),
+    seen_at: i64,
+) -> Result<Read, String> {
+    read(watch, base(path), from_name(watch, name, path, seen_at))
+}
+
+/// Whether a run is complete at this one look, and its signature.
+pub(super) fn complete_now(watch: &Watch, run: &mut Pending) -> (bool, String) {
+    let complete = waits_for(watch, run).is_ok();
+    (complete, run.unchanged().0)
+}
+
+/// What a run's condition waits for.
+pub(super) fn waits_for(watch: &Watch, run: &mut Pending) -> Verdict {
+    let known = from_name(watch, &run.name, &run.path, run.seen_at);
+    condition(watch, run, &known)
 }

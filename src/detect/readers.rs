@@ -6,10 +6,8 @@ mod file;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
-
+use super::files;
 use crate::config::checked::{BUILT_IN, Reader};
-use crate::notebook::{expand_values, placeholders};
 use crate::run::Parameters;
 use crate::text::{Format, at};
 
@@ -50,24 +48,13 @@ pub(super) fn merge(
 ///
 /// # Errors
 /// What is wrong with it, in a sentence.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the condition `content`"))]
-pub(super) fn value(base: &Path, file: &str, format: Format) -> Result<Option<Parameters>, String> {
-    Ok(of_file(base, file, format)?.and_then(|(_, found)| found))
-}
-
-/// The glob that a file's pattern comes to: what stands in for a placeholder is meant literally,
-/// and leads to no other directory.
-///
-/// # Errors
-/// The run lacks a parameter.
-pub(super) fn located(file: &str, parameters: &Parameters) -> Result<String, String> {
-    let names = placeholders(file).map_err(|error| error.what)?;
-    let known = parameters.iter().filter(|(name, _)| names.contains(name));
-    let literal = known.map(|(name, value)| match value {
-        Value::String(text) => (name.clone(), globset::escape(text).into()),
-        other => (name.clone(), other.clone()),
-    });
-    expand_values(file, &literal.collect()).map_err(|error| format!("{file}: {}", error.what))
+pub(super) fn value(
+    base: &Path,
+    (file, format): (&str, Format),
+    parameters: &Parameters,
+) -> Result<Option<Parameters>, String> {
+    let found = of_file(base, (file, format), parameters)?;
+    Ok(found.and_then(|(_, found)| found))
 }
 
 fn give(base: &Path, reader: &Reader, parameters: &Parameters) -> Result<Option<Given>, String> {
@@ -85,7 +72,7 @@ fn give(base: &Path, reader: &Reader, parameters: &Parameters) -> Result<Option<
             format,
             optional,
             keys,
-        } => match of_file(base, &located(file, parameters)?, *format)? {
+        } => match of_file(base, (file, *format), parameters)? {
             Some((name, Some(found))) => {
                 let found = picked(found, keys.as_deref(), *optional);
                 let found = found.map_err(|key| format!("{name} has no `{key}` yet"))?;
@@ -101,10 +88,10 @@ fn give(base: &Path, reader: &Reader, parameters: &Parameters) -> Result<Option<
 /// The first file that matches, and its object unless it is blank.
 fn of_file(
     base: &Path,
-    glob: &str,
-    format: Format,
+    (glob, format): (&str, Format),
+    parameters: &Parameters,
 ) -> Result<Option<(String, Option<Parameters>)>, String> {
-    let Some(name) = file::first(base, glob) else {
+    let Some(name) = files::first(base, glob, parameters)? else {
         return Ok(None);
     };
     let found = file::read(base, &name, format).map_err(|why| format!("{name}: {why}"))?;
@@ -223,7 +210,7 @@ mod tests {
             let why = why.expect_err(expected);
             assert!(why.contains(expected), "{why}");
         }
-        let found = value(dir.path(), "run.json", Format::Json)
+        let found = value(dir.path(), ("run.json", Format::Json), &Parameters::new())
             .expect("read")
             .expect("there");
         assert_eq!(at(&found, "a.b"), Some(&json!(1)));

@@ -1,40 +1,51 @@
 //! Whether a run is complete, from what was observed of it. Pure.
 
-use std::time::Duration;
-
 use crate::config::checked::{Condition, Existing};
 
-/// What was observed of a run.
-#[derive(Clone, Debug, Default)]
-pub struct Observed {
-    /// The entries of its directory.
-    pub names: Vec<String>,
-    /// How long nothing has changed, as observed and never from file times: copied data keep old
-    /// ones, and clocks of file servers differ.
-    pub unchanged: Duration,
-}
+/// Met, or what is waited for.
+pub type Verdict = Result<(), String>;
 
-/// Whether the condition is met.
-#[must_use]
-pub fn is_met(condition: &Condition, observed: &Observed) -> bool {
+/// Whether a condition is met; `leaf` observes those that are made of no others, each once.
+pub fn judge(condition: &Condition, leaf: &mut impl FnMut(&Condition) -> Verdict) -> Verdict {
     match condition {
-        Condition::Marker(globs, _) => observed.names.iter().any(|name| globs.is_match(name)),
-        Condition::Quiet(quiet) => observed.unchanged >= *quiet,
-        Condition::Appears => true,
-        Condition::Any(conditions) => conditions
-            .iter()
-            .any(|condition| is_met(condition, observed)),
+        Condition::Any(conditions) => {
+            let waits = unmet(conditions, leaf);
+            match waits.len() < conditions.len() {
+                true => Ok(()),
+                false => Err(waits.join(", or ")),
+            }
+        }
+        Condition::All(conditions) => {
+            let waits = unmet(conditions, leaf);
+            match waits.is_empty() {
+                true => Ok(()),
+                false => Err(waits.join(", and ")),
+            }
+        }
+        condition => leaf(condition),
     }
 }
 
-/// Whether the condition asks for how long nothing has changed.
+fn unmet(conditions: &[Condition], leaf: &mut impl FnMut(&Condition) -> Verdict) -> Vec<String> {
+    // Each is observed whatever the others say: how long it is quiet is known from looking.
+    let verdicts = conditions.iter().map(|condition| judge(condition, leaf));
+    verdicts.filter_map(Result::err).collect()
+}
+
+/// Whether some part of the condition is such a one.
 #[must_use]
-pub fn asks_quiet(condition: &Condition) -> bool {
+pub fn has(condition: &Condition, is: fn(&Condition) -> bool) -> bool {
     match condition {
-        Condition::Quiet(_) => true,
-        Condition::Any(conditions) => conditions.iter().any(asks_quiet),
-        Condition::Marker(..) | Condition::Appears => false,
+        Condition::Any(parts) | Condition::All(parts) => parts.iter().any(|part| has(part, is)),
+        condition => is(condition),
     }
+}
+
+/// The number that a counter file holds: its first word of digits.
+#[must_use]
+pub fn count(text: &str) -> Option<&str> {
+    let digits = |word: &&str| word.chars().all(|c| c.is_ascii_digit());
+    text.split_whitespace().find(digits)
 }
 
 /// Which of the runs that are there at the very first start stay undelivered, from the times at
@@ -60,43 +71,50 @@ pub fn stay(existing: Existing, began: &[i64]) -> Vec<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn marker(glob: &str) -> Condition {
-        let set = globset::GlobSetBuilder::new()
-            .add(globset::Glob::new(glob).expect("a glob"))
-            .build();
-        Condition::Marker(set.expect("a set"), vec![glob.into()])
+    #[test]
+    fn any_needs_one_and_all_need_each_and_both_say_what_is_missing() {
+        let quiet = |seconds| Condition::Quiet(Duration::from_secs(seconds));
+        let table: [(Condition, Verdict); 6] = [
+            (quiet(1), Ok(())),
+            (quiet(9), Err("9 s".into())),
+            (Condition::Any(vec![quiet(9), quiet(1)]), Ok(())),
+            (
+                Condition::Any(vec![quiet(8), quiet(9)]),
+                Err("8 s, or 9 s".into()),
+            ),
+            (
+                Condition::All(vec![quiet(1), quiet(8), quiet(9)]),
+                Err("8 s, and 9 s".into()),
+            ),
+            (
+                Condition::All(vec![quiet(1), Condition::Any(vec![quiet(9), quiet(2)])]),
+                Ok(()),
+            ),
+        ];
+        for (condition, expected) in table {
+            let mut leaf = |leaf: &Condition| match leaf {
+                Condition::Quiet(wanted) if wanted.as_secs() <= 5 => Ok(()),
+                Condition::Quiet(wanted) => Err(format!("{} s", wanted.as_secs())),
+                _ => Err("no leaf".into()),
+            };
+            assert_eq!(judge(&condition, &mut leaf), expected, "{condition}");
+        }
     }
 
     #[test]
-    fn each_condition_is_met_by_what_it_names() {
-        let seen = |names: &[&str], seconds| Observed {
-            names: names.iter().map(|name| (*name).to_owned()).collect(),
-            unchanged: Duration::from_secs(seconds),
-        };
-        let quiet = Condition::Quiet(Duration::from_secs(30));
-        let any = Condition::Any(vec![
-            marker("DONE"),
-            Condition::Quiet(Duration::from_secs(120)),
-        ]);
+    fn a_counter_file_tells_its_first_number() {
         let table = [
-            (&Condition::Appears, seen(&[], 0), true),
-            (&marker("DONE"), seen(&["DONE"], 0), true),
-            (&marker("DONE"), seen(&["DONE.tmp", "done"], 999), false),
-            (&marker("end_*.json"), seen(&["end_7.json"], 0), true),
-            (&quiet, seen(&[], 29), false),
-            (&quiet, seen(&[], 30), true),
-            (&any, seen(&["data"], 60), false),
-            (&any, seen(&["DONE"], 0), true),
-            (&any, seen(&["data"], 120), true),
+            ("MAR 28627 0\n", Some("28627")),
+            ("17", Some("17")),
+            ("", None),
+            ("MAR", None),
         ];
-        for (condition, observed, met) in table {
-            assert_eq!(
-                is_met(condition, &observed),
-                met,
-                "{condition} {observed:?}"
-            );
+        for (text, number) in table {
+            assert_eq!(count(text), number, "{text}");
         }
     }
 

@@ -11,7 +11,10 @@ use std::path::{Component, Path, PathBuf};
 
 use tokio::task::block_in_place;
 
-use super::{Context, candidate, from_name, readers};
+use super::facts::identity_of;
+use super::look::{Read, read_now};
+use super::readers::Sources;
+use super::{Context, built_in, candidate};
 use crate::config::Config;
 use crate::config::checked::Watch;
 use crate::job::{Only, plan};
@@ -82,14 +85,17 @@ fn resolve(config: &Config, request: &Request, key: Option<String>) -> Result<Re
     known_tables(config, request)?;
     let (watch, name, path) = identify(config, request)?;
     let seen_at = now();
-    let table = watch.filter(|watch| watch.pattern.is_match(&name));
     let watch_name = watch.map_or(SPOOL, |watch| watch.name.as_str());
-    let mut parameters = from_name(watch_name, &name, &path, seen_at, table);
-    if let Some(watch) = watch {
-        let sources = &mut readers::Sources::new();
-        readers::merge(&path, &watch.parameters, &mut parameters, sources)
-            .map_err(|why| Rejection::new("metadata", format!("{}: {why}", path.display())))?;
-    }
+    let read = match watch {
+        Some(watch) => read_now(watch, (&name, &path), seen_at)
+            .map_err(|why| Rejection::new("metadata", format!("{}: {why}", path.display())))?,
+        None => Read {
+            parameters: built_in(SPOOL, &name, &path, seen_at),
+            sources: Sources::new(),
+            digest: None,
+        },
+    };
+    let mut parameters = read.parameters;
     if let Some(run) = request.run_value() {
         parameters.entry("run").or_insert(run);
     }
@@ -98,16 +104,22 @@ fn resolve(config: &Config, request: &Request, key: Option<String>) -> Result<Re
         user: request.user.clone(),
         to: request.to.clone(),
         notebook: request.notebook.clone(),
+        at: None,
     };
     Ok(ReadyRun {
         jobs: plan(config, watch_name, &parameters, &only),
         watch: watch_name.to_owned(),
         name,
+        incarnation: None,
+        identity: watch.and_then(|_| identity_of(&path)),
         path,
         seen_at,
         ready_at: seen_at,
         parameters,
+        sources: read.sources,
+        digest: read.digest,
         asked: true,
+        limit: None,
         request: key,
     })
 }
@@ -172,7 +184,7 @@ fn identify<'a>(
             let below: std::ffi::OsString =
                 std::os::unix::ffi::OsStringExt::from_vec(path_bytes(&run));
             let path = checked_path(&watch.directory.join(below))?;
-            let name = candidate_of(watch, &path);
+            let name = run_of(watch, &path);
             let name = name.ok_or_else(|| {
                 Rejection::new(
                     "no-run",
@@ -216,13 +228,11 @@ fn below<'a>(config: &'a Config, path: &Path) -> Option<(&'a Watch, String)> {
     config
         .watches
         .iter()
-        .find_map(|watch| Some((watch, candidate_of(watch, path)?)))
+        .find_map(|watch| Some((watch, run_of(watch, path)?)))
 }
 
-fn candidate_of(watch: &Watch, path: &Path) -> Option<String> {
-    let mut parts = path.strip_prefix(&watch.directory).ok()?.components();
-    match (parts.next(), parts.next()) {
-        (Some(Component::Normal(name)), None) => candidate(watch, name),
-        _ => None,
-    }
+/// The name of the run that this directory or file is.
+fn run_of(watch: &Watch, path: &Path) -> Option<String> {
+    let takes = path.is_dir() || watch.pattern.takes_files();
+    takes.then(|| candidate(watch, path)).flatten()
 }

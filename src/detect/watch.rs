@@ -1,24 +1,32 @@
-//! One watched directory: arm, list, look, record; for ever.
+//! One watched directory: arm, scan, look, record; for ever.
 
-use std::collections::{HashMap, HashSet};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+mod again;
+mod first;
+mod hinted;
+mod record;
+mod seen;
+
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::Context;
+use super::facts::Root;
 use super::hints::Hints;
-use super::listing::{advice, baseline, new_runs};
-use super::look::{Found, Pending, look};
-use super::{Context, candidate};
+use super::known::Known;
+use super::look::Pending;
+use super::scan::{Depth, Listings, Scan, Scanner};
 use crate::config::checked::Watch;
-use crate::job::{Only, millis, plan};
-use crate::ledger::{LedgerError, ReadyRun, SeenRun, name_hash, now};
-use crate::run::RunState;
+use crate::ledger::LedgerError;
 
 /// Runs in one transaction, and looked at before the next commit.
 const BATCH: usize = 1000;
+
+/// A scan takes at most this share of the time: a slow file server is left alone for longer.
+const SHARE: u32 = 20;
 
 /// Watches until the daemon stops.
 pub(super) async fn run(context: Context, at: usize, listed: oneshot::Sender<()>) {
@@ -37,33 +45,31 @@ pub(super) async fn run(context: Context, at: usize, listed: oneshot::Sender<()>
 struct Room {
     context: Context,
     watch: Arc<Watch>,
-    hints: Hints,
-    /// The root as it was when it was armed: device and inode.
-    armed: Option<(u64, u64)>,
-    known: HashSet<u64>,
+    /// The root as it was when it was armed, and its hints.
+    armed: Option<(Root, Hints)>,
+    known: Known,
+    listings: Listings,
     pending: HashMap<String, Pending>,
+    next_full: Instant,
+    /// Whether a hint or a lost one asks for a scan before its time.
+    rescan: bool,
+    /// Before which no such scan begins.
+    earliest: Instant,
 }
 
 impl Room {
     fn new(context: Context, table: Watch) -> Self {
-        let (hints, trouble) = Hints::new();
-        if let Some(why) = trouble {
-            let what = format!("[watch.{}] gets no notifications: {why}", table.name);
-            let advice = "nothing is lost, runs are found by listing; raise fs.inotify.max_user_instances to be quicker";
-            context.health.raise(
-                &format!("hints {}", table.name),
-                "watch-polling",
-                what,
-                advice,
-            );
-        }
+        let now = Instant::now();
         Self {
+            next_full: now + table.poll_every,
             context,
             watch: Arc::new(table),
-            hints,
             armed: None,
-            known: HashSet::new(),
+            known: Known::default(),
+            listings: Listings::default(),
             pending: HashMap::new(),
+            rescan: false,
+            earliest: now,
         }
     }
 
@@ -71,8 +77,9 @@ impl Room {
         let mut listed = Some(listed);
         self.remember_all().await;
         loop {
+            let begun = Instant::now();
             self.arm();
-            match self.list().await {
+            match self.scan().await {
                 Ok(()) => self.context.health.clear(&self.ledger_key()),
                 Err(error) => self.ledger_trouble(&error).await,
             }
@@ -80,14 +87,32 @@ impl Room {
                 // Nobody waits if the daemon stops already.
                 let _ = listed.send(());
             }
-            let next_listing = Instant::now() + self.watch.poll_every;
-            while Instant::now() < next_listing && !self.hints.lost() {
-                if let Err(error) = self.look_at_due().await {
-                    self.ledger_trouble(&error).await;
-                    self.remember_all().await;
-                }
-                self.wait(next_listing).await;
+            let pause = begun.elapsed() * SHARE;
+            self.earliest = Instant::now() + pause.max(self.context.config.paces.look / 10);
+            self.look_until(begun + self.watch.poll_every.max(pause))
+                .await;
+        }
+    }
+
+    /// Looks at runs until the next scan is due, or is asked for.
+    async fn look_until(&mut self, next_scan: Instant) {
+        loop {
+            let now = Instant::now();
+            let lost = self.armed.as_ref().is_some_and(|(_, hints)| hints.lost());
+            self.rescan |= lost;
+            if now >= next_scan || self.rescan && now >= self.earliest {
+                self.rescan = false;
+                return;
             }
+            if let Err(error) = self.look_at_due().await {
+                self.ledger_trouble(&error).await;
+                self.remember_all().await;
+            }
+            let next = match self.rescan {
+                true => self.earliest.min(next_scan),
+                false => next_scan,
+            };
+            self.wait(next).await;
         }
     }
 
@@ -101,14 +126,28 @@ impl Room {
 
     /// One try of [`Room::remember_all`].
     async fn remember(&mut self) -> Result<(), LedgerError> {
-        self.known = self.context.ledger.known(&self.watch.name).await?;
-        for run in self.context.ledger.acquiring(&self.watch.name).await? {
-            let mut pending = Pending::new(run.name.clone(), run.path, run.seen_at);
-            pending.baseline = run.baseline;
-            pending.reason = run.reason;
-            self.pending.insert(run.name, pending);
+        let ledger = &self.context.ledger;
+        let mut known = Known::default();
+        let remember = |name: &str, identity: Option<&str>| known.insert(name, identity);
+        ledger.known(&self.watch.name, remember).await?;
+        (self.known, self.listings) = (known, Listings::default());
+        self.refresh().await
+    }
+
+    /// The runs that are not complete, as the ledger has them: others may have recorded them
+    /// (trigger files, `submit`, `skip`).
+    async fn refresh(&mut self) -> Result<(), LedgerError> {
+        let runs = self.context.ledger.acquiring(&self.watch.name).await?;
+        let mut pending = HashMap::new();
+        for run in runs {
+            let known = self.pending.remove(&run.name);
+            let known = known.filter(|known| known.id == run.id);
+            pending.insert(run.name.clone(), known.unwrap_or_else(|| Pending::new(run)));
         }
-        Ok(())
+        for gone in std::mem::replace(&mut self.pending, pending).values() {
+            self.unwatch(&gone.path);
+        }
+        self.remember_later().await
     }
 
     /// The key of this room's trouble with the ledger.
@@ -126,295 +165,101 @@ impl Room {
     }
 
     /// Watches the root again when it is another one than before: a watch follows the inode, not
-    /// the name, and stays silent when its directory was replaced.
+    /// the name, and stays silent when its directory was replaced, unmounted or covered.
     fn arm(&mut self) {
-        let root = std::fs::metadata(&self.watch.directory)
-            .ok()
-            .map(|facts| (facts.dev(), facts.ino()));
-        if root == self.armed {
+        let Ok(root) = Root::of(&self.watch.directory) else {
+            self.armed = None;
+            return;
+        };
+        let refused = self.context.health.is_up(&self.hints_key());
+        if !refused && self.armed.as_ref().is_some_and(|(armed, _)| *armed == root) {
             return;
         }
-        self.armed = root;
-        if root.is_none() {
-            return;
-        }
-        let key = format!("hints {}", self.watch.name);
-        match self.hints.watch_root(&self.watch.directory) {
-            Ok(()) => self.context.health.clear(&key),
-            Err(why) => {
-                let what = format!("[watch.{}] gets no notifications: {why}", self.watch.name);
-                let advice = "nothing is lost, runs are found by listing; raise fs.inotify.max_user_watches to be quicker";
-                self.context
-                    .health
-                    .raise(&key, "watch-polling", what, advice);
-            }
-        }
-        let runs: Vec<PathBuf> = self
-            .pending
-            .values()
-            .map(|pending| pending.path.clone())
-            .collect();
-        runs.iter().for_each(|run| self.hints.watch_run(run));
+        let (mut hints, mut told) = Hints::of(&self.watch.directory);
+        let mut runs = self.pending.values().filter(|run| run.path.is_dir());
+        told = told.and_then(|()| runs.try_for_each(|run| hints.watch(&run.path)));
+        self.armed = Some((root, hints));
+        self.tell_hints(told);
     }
 
-    /// Lists the root and records what is new.
-    async fn list(&mut self) -> Result<(), LedgerError> {
-        let (watch, known) = (self.watch.clone(), std::mem::take(&mut self.known));
-        let listing = tokio::task::spawn_blocking(move || (new_runs(&watch, &known), known)).await;
-        let Ok((found, known)) = listing else {
-            return self.remember().await;
-        };
-        self.known = known;
-        let key = format!("watch {}", self.watch.name);
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => {
-                let what = format!(
-                    "[watch.{}] can't list {}: {error}",
-                    self.watch.name,
-                    self.watch.directory.display()
-                );
-                let code = if error.kind() == std::io::ErrorKind::NotFound {
-                    "watch-missing"
-                } else {
-                    "watch-unreadable"
-                };
-                self.context
-                    .health
-                    .raise(&key, code, what, advice(&self.watch.directory));
-                return Ok(());
-            }
-        };
-        self.context.health.clear(&key);
-        if self.context.ledger.has_baseline(&self.watch.name).await? {
-            self.see(found).await
-        } else {
-            self.first_start(found).await
-        }
+    fn hints_key(&self) -> String {
+        format!("hints {}", self.watch.name)
     }
 
-    /// The very first start: what is there already is remembered in one transaction.
-    async fn first_start(&mut self, found: Vec<(String, PathBuf)>) -> Result<(), LedgerError> {
-        let watch = self.watch.clone();
-        let judged = tokio::task::spawn_blocking(move || baseline(&watch, found)).await;
-        let Ok(runs) = judged else { return Ok(()) };
+    /// Without notifications nothing is lost; only a person can make it quicker again.
+    fn tell_hints(&self, told: Result<(), String>) {
+        let key = self.hints_key();
+        let Err(why) = told else {
+            return self.context.health.clear(&key);
+        };
+        let what = format!("[watch.{}] gets no notifications: {why}", self.watch.name);
+        let advice =
+            "nothing is lost, runs are found by listing; raise the limit (sysctl) to be quicker";
         self.context
-            .ledger
-            .baseline(&self.watch.name, &runs)
-            .await?;
-        let ignored = runs
-            .iter()
-            .filter(|run| run.state == RunState::Ignored)
-            .count();
-        tracing::info!(
-            watch = self.watch.name,
-            there = runs.len(),
-            ignored,
-            "first start of this watch"
-        );
-        self.take_up(runs);
-        Ok(())
+            .health
+            .raise(&key, "watch-polling", what, advice);
     }
 
-    async fn see(&mut self, found: Vec<(String, PathBuf)>) -> Result<(), LedgerError> {
-        let run = |(name, path)| SeenRun {
-            watch: self.watch.name.clone(),
-            name,
-            path,
-            seen_at: now(),
-            state: RunState::Acquiring,
-            reason: None,
-            baseline: None,
+    fn unwatch(&mut self, path: &Path) {
+        if let Some((_, hints)) = &mut self.armed {
+            hints.unwatch(path);
+        }
+    }
+
+    /// Scans the directory and records what is new.
+    async fn scan(&mut self) -> Result<(), LedgerError> {
+        let row = self.context.ledger.watch(&self.watch.name).await?;
+        let root = self.armed.as_ref().map(|(root, _)| root.clone());
+        let identity = root.as_ref().and_then(|root| root.identity.clone());
+        let moved = identity.is_some() && row.root.is_some() && identity != row.root;
+        let full = moved || Instant::now() >= self.next_full;
+        let depth = match root {
+            _ if full => Depth::Full,
+            Some(root) if root.local => Depth::Changed,
+            _ => Depth::Newest,
         };
-        let runs: Vec<SeenRun> = found.into_iter().map(run).collect();
-        for batch in runs.chunks(BATCH) {
-            self.context.ledger.seen(batch).await?;
-            self.take_up(batch.to_vec());
-        }
-        Ok(())
-    }
-
-    /// After they are recorded: arms each run that is not complete, to be looked at next.
-    fn take_up(&mut self, runs: Vec<SeenRun>) {
-        for run in runs {
-            self.known.insert(name_hash(&run.name));
-            if run.state == RunState::Acquiring {
-                tracing::debug!(run = run.name, "seen");
-                self.hints.watch_run(&run.path);
-                let mut pending = Pending::new(run.name.clone(), run.path, run.seen_at);
-                pending.baseline = run.baseline;
-                self.pending.insert(run.name, pending);
-            }
-        }
-    }
-
-    /// Looks at the runs that are due, and records what was found.
-    async fn look_at_due(&mut self) -> Result<(), LedgerError> {
-        loop {
-            let now = Instant::now();
-            let due = self
-                .pending
-                .values()
-                .filter(|pending| pending.due <= now)
-                .take(BATCH);
-            let due: Vec<String> = due.map(|pending| pending.name.clone()).collect();
-            if due.is_empty() {
-                return Ok(());
-            }
-            let runs: Vec<Pending> = due
-                .iter()
-                .filter_map(|name| self.pending.remove(name))
-                .collect();
-            let watch = self.watch.clone();
-            let looks = move || {
-                runs.into_iter()
-                    .map(|mut run| (look(&watch, &mut run), run))
-                    .collect()
-            };
-            let looked: Result<Vec<(Found, Pending)>, _> = tokio::task::spawn_blocking(looks).await;
-            match looked {
-                Ok(looked) => self.record(looked).await?,
-                // Whatever a look met, the ledger still has them.
-                Err(_) => return self.remember().await,
-            }
-        }
-    }
-
-    async fn record(&mut self, looked: Vec<(Found, Pending)>) -> Result<(), LedgerError> {
-        let mut ready = Vec::new();
-        let mut complete = Vec::new();
-        for (found, mut pending) in looked {
-            pending.due = Instant::now() + self.context.config.paces.look;
-            match found {
-                Found::Ready(parameters) => {
-                    ready.push(self.ready_run(&pending, parameters));
-                    complete.push(pending.name.clone());
-                }
-                Found::Existed => {
-                    self.context
-                        .ledger
-                        .ignore(&self.watch.name, &pending.name, "existed-before")
-                        .await?;
-                    self.hints.unwatch_run(&pending.path);
-                    continue;
-                }
-                Found::Waiting(why) => self.waits(&mut pending, why).await?,
-            }
-            self.pending.insert(pending.name.clone(), pending);
-        }
-        if ready.is_empty() {
+        let Some(found) = self.list(depth).await? else {
             return Ok(());
-        }
-        self.context.ledger.ready(&ready).await?;
-        self.context.ready.notify_one();
-        self.context.health.clear(&self.ledger_key());
-        for name in complete {
-            tracing::info!(watch = self.watch.name, run = name, "complete");
-            if let Some(pending) = self.pending.remove(&name) {
-                self.hints.unwatch_run(&pending.path);
-            }
-        }
-        Ok(())
-    }
-
-    fn ready_run(&self, pending: &Pending, parameters: crate::run::Parameters) -> ReadyRun {
-        ReadyRun {
-            watch: self.watch.name.clone(),
-            name: pending.name.clone(),
-            path: pending.path.clone(),
-            seen_at: pending.seen_at,
-            ready_at: now(),
-            jobs: plan(
-                &self.context.config,
-                &self.watch.name,
-                &parameters,
-                &Only::default(),
-            ),
-            parameters,
-            asked: false,
-            request: None,
-        }
-    }
-
-    /// Says in the ledger what a run waits for, once it was found twice: files that are being
-    /// written heal by themselves.
-    async fn waits(&self, pending: &mut Pending, why: Option<String>) -> Result<(), LedgerError> {
-        let stalled = now() - pending.seen_at > millis(self.watch.max_wait);
-        let slow = self.context.config.paces.look_stalled;
-        if stalled && pending.stirred.elapsed() > slow {
-            pending.due = Instant::now() + slow;
-        }
-        let why = match (stalled, why) {
-            (true, Some(why)) => Some(format!("stalled: {why}")),
-            (true, None) => Some("stalled".to_owned()),
-            (false, why) => why,
         };
-        if pending.found == why && pending.reason != why {
+        self.watch_inner(&found);
+        if !row.baseline {
+            return self.first_start(found.new, &row, identity.as_deref()).await;
+        }
+        self.see(found.new).await?;
+        self.again(found.doubtful, moved).await?;
+        self.segments(found.segments);
+        if let Some(identity) = identity.filter(|identity| row.root.as_ref() != Some(identity)) {
             self.context
                 .ledger
-                .set_reason(&self.watch.name, &pending.name, why.as_deref())
+                .set_root(&self.watch.name, &identity)
                 .await?;
-            tracing::info!(
-                watch = self.watch.name,
-                run = pending.name,
-                "waits: {}",
-                why.as_deref().unwrap_or("again")
-            );
-            pending.reason.clone_from(&why);
         }
-        pending.found = why;
+        if full {
+            self.next_full = Instant::now() + self.context.config.paces.full_scan;
+            self.refresh().await?;
+        }
         Ok(())
     }
 
-    /// Sleeps until a run is due, the next listing, or a hint; takes up all hints that are there.
-    async fn wait(&mut self, next_listing: Instant) {
-        let due = self.pending.values().map(|pending| pending.due).min();
-        let until = due.map_or(next_listing, |due| due.min(next_listing));
-        let mut hints = Vec::new();
-        tokio::select! {
-            hint = self.hints.next() => hints.push(hint),
-            () = tokio::time::sleep_until(until.into()) => {}
-        }
-        while let Some(hint) = self.hints.another() {
-            hints.push(hint);
-        }
-        if let Err(error) = self.take_hints(hints).await {
-            self.ledger_trouble(&error).await;
-        }
-    }
-
-    /// A hint in the root may be a new run; one below is about a run that is known.
-    async fn take_hints(&mut self, hints: Vec<PathBuf>) -> Result<(), LedgerError> {
-        let mut fresh = HashMap::new();
-        for hint in hints {
-            let Ok(below) = hint.strip_prefix(&self.watch.directory) else {
-                continue;
-            };
-            let Some(first) = below.components().next() else {
-                continue;
-            };
-            let Some(name) = candidate(&self.watch, first.as_os_str()) else {
-                continue;
-            };
-            if let Some(pending) = self.pending.get_mut(&name) {
-                pending.stirred = Instant::now();
-                pending.due = pending.stirred;
-            } else if !self.known.contains(&name_hash(&name)) {
-                fresh.insert(name, self.watch.directory.join(first.as_os_str()));
-            }
-        }
-        if fresh.is_empty() {
-            return Ok(());
-        }
-        let directories = move || {
-            fresh
-                .into_iter()
-                .filter(|(_, path)| path.is_dir())
-                .collect()
+    /// Lists what is there; trouble is told.
+    async fn list(&mut self, depth: Depth) -> Result<Option<Scan>, LedgerError> {
+        let watch = self.watch.clone();
+        let (mut known, mut listings) = (
+            std::mem::take(&mut self.known),
+            std::mem::take(&mut self.listings),
+        );
+        let scan = move || {
+            let scan = Scanner::new(&watch, &mut known, &mut listings, depth).run();
+            (scan, known, listings)
         };
-        match tokio::task::spawn_blocking(directories).await {
-            Ok(found) => self.see(found).await,
-            Err(_) => Ok(()),
-        }
+        let Ok((scan, known, listings)) = tokio::task::spawn_blocking(scan).await else {
+            // Whatever it met, the ledger still has what is known.
+            self.remember().await?;
+            return Ok(None);
+        };
+        (self.known, self.listings) = (known, listings);
+        let found = scan.map_err(|error| (self.watch.directory.clone(), error));
+        self.tell_scan(&found);
+        Ok(found.ok())
     }
 }

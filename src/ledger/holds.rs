@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, Row as _, SqliteConnection};
 
 use super::{Claimed, Ledger, LedgerError, history};
-use crate::failure::{Failure, Scope};
+use crate::failure::{Code, Failure, Scope};
 
 /// A cause that waits for a person.
 #[derive(Clone, Debug)]
@@ -48,8 +48,9 @@ impl FromRow<'_, SqliteRow> for Hold {
     }
 }
 
-/// Whether hold `h` concerns job `j`; NULL matches everything.
-const MATCHES: &str = "(h.job IS NULL OR h.job = j.id) \
+/// Whether hold `h` concerns job `j`; NULL matches everything, but a watch's holds only what was put
+/// under it.
+const MATCHES: &str = "h.watch IS NULL AND (h.job IS NULL OR h.job = j.id) \
     AND (h.destination IS NULL OR h.destination = j.destination) \
     AND (h.user IS NULL OR h.user = j.user) AND (h.notebook IS NULL OR h.notebook = j.notebook)";
 
@@ -148,6 +149,52 @@ pub(super) async fn open(
         .fetch_one(&mut *db)
         .await?;
     Ok(id)
+}
+
+/// Puts the waiting jobs of a run under its watch's hold, which is made where it doesn't stand.
+pub(super) async fn hold_run(
+    db: &mut SqliteConnection,
+    run: i64,
+    watch: &str,
+    (what, now): (&str, i64),
+) -> Result<(), LedgerError> {
+    let row = Code::MassChange.row();
+    let sql = "UPDATE holds SET what = ? WHERE code = ? AND watch = ? RETURNING id";
+    let standing: Option<i64> = sqlx::query_scalar(sql)
+        .bind(what)
+        .bind(row.name)
+        .bind(watch)
+        .fetch_optional(&mut *db)
+        .await?;
+    let hold: i64 = match standing {
+        Some(hold) => hold,
+        None => {
+            let sql = "INSERT INTO holds (watch, code, what, advice, since, next_probe_at) \
+                       VALUES (?, ?, ?, ?, ?, ?) RETURNING id";
+            sqlx::query_scalar(sql)
+                .bind(watch)
+                .bind(row.name)
+                .bind(what)
+                .bind(row.advice)
+                .bind(now)
+                .bind(i64::MAX)
+                .fetch_one(&mut *db)
+                .await?
+        }
+    };
+    let sql = "UPDATE jobs SET state = 'held', hold = ?1, held_at = ?2, failure_class = 'hold', \
+                 failure_code = ?3, failure_what = ?4, failure_advice = ?5, failure_at = ?2 \
+               WHERE run = ?6 AND state = 'waiting'";
+    sqlx::query(sql)
+        .bind(hold)
+        .bind(now)
+        .bind(row.name)
+        .bind(what)
+        .bind(row.advice)
+        .bind(run)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Puts every waiting job under the hold that concerns it.

@@ -1,5 +1,7 @@
 //! What the page and the commands ask.
 
+use std::collections::BTreeMap;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{FromRow, QueryBuilder, Row as _};
 
@@ -29,6 +31,16 @@ pub struct RunRow {
     pub reason: Option<String>,
     /// Its parameters.
     pub parameters: Parameters,
+    /// Where each parameter came from that its name doesn't tell.
+    pub sources: BTreeMap<String, String>,
+    /// Its signature at the very first start of its watch, if it was there then.
+    pub baseline: Option<String>,
+    /// What it is known again by.
+    pub identity: Option<String>,
+    /// A hash of its metadata.
+    pub digest: Option<String>,
+    /// Whether it counts towards `max_new_per_hour`.
+    pub counted: bool,
 }
 
 /// Why a job is not delivered.
@@ -104,6 +116,7 @@ pub struct Filter {
 impl FromRow<'_, SqliteRow> for RunRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let parameters: String = row.try_get("parameters")?;
+        let sources: String = row.try_get("sources")?;
         Ok(Self {
             id: row.try_get("id")?,
             watch: row.try_get("watch")?,
@@ -115,6 +128,11 @@ impl FromRow<'_, SqliteRow> for RunRow {
             state: row.try_get("state")?,
             reason: row.try_get("reason")?,
             parameters: serde_json::from_str(&parameters).unwrap_or_default(),
+            sources: serde_json::from_str(&sources).unwrap_or_default(),
+            baseline: row.try_get("baseline")?,
+            identity: row.try_get("identity")?,
+            digest: row.try_get("digest")?,
+            counted: row.try_get("counted")?,
         })
     }
 }

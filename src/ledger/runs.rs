@@ -1,13 +1,13 @@
-//! What detection records and asks.
+//! Runs as detection records and asks them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use sqlx::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, Transaction};
 
-use super::{Ledger, LedgerError, holds, now};
+use super::{Ledger, LedgerError, RunRow, now, ready};
 use crate::job::PlannedJob;
 use crate::run::{Parameters, RunState};
 
@@ -18,7 +18,9 @@ pub struct SeenRun {
     pub watch: String,
     /// Its name, percent-encoded where needed.
     pub name: String,
-    /// Its directory.
+    /// Which run of that name, from 1.
+    pub incarnation: i64,
+    /// Its directory or first file.
     pub path: PathBuf,
     /// When it was first seen.
     pub seen_at: i64,
@@ -28,6 +30,16 @@ pub struct SeenRun {
     pub reason: Option<String>,
     /// Its signature at the very first start of its watch, if it was there then.
     pub baseline: Option<String>,
+    /// What it is known again by, where the file system tells.
+    pub identity: Option<String>,
+    /// Whether only a person has it delivered.
+    pub held: bool,
+    /// Whether it counts towards `max_new_per_hour`.
+    pub counted: bool,
+    /// What is known of it before its metadata.
+    pub parameters: Parameters,
+    /// The jobs that begin with it.
+    pub jobs: Vec<PlannedJob>,
 }
 
 /// A run that is complete.
@@ -37,7 +49,9 @@ pub struct ReadyRun {
     pub watch: String,
     /// Its name, percent-encoded where needed.
     pub name: String,
-    /// Its directory.
+    /// Which run of that name; `None` is the latest.
+    pub incarnation: Option<i64>,
+    /// Its directory or first file.
     pub path: PathBuf,
     /// When it was first seen.
     pub seen_at: i64,
@@ -45,31 +59,43 @@ pub struct ReadyRun {
     pub ready_at: i64,
     /// Its parameters.
     pub parameters: Parameters,
-    /// What is to be delivered; empty leaves the run ignored, `no-notebook`.
+    /// Where each parameter came from that its name doesn't tell.
+    pub sources: BTreeMap<String, String>,
+    /// A hash of its metadata, if it has any.
+    pub digest: Option<String>,
+    /// See [`SeenRun::identity`].
+    pub identity: Option<String>,
+    /// Its jobs.
     pub jobs: Vec<PlannedJob>,
-    /// Whether a person or a trigger file asked for it: then it is delivered even if it was to be
-    /// ignored.
+    /// Whether a person or a trigger file asked for it: an ignored run is delivered too then.
     pub asked: bool,
+    /// The most runs of its watch in an hour, if it counts; 0 is no limit.
+    pub limit: Option<u32>,
     /// The request it came with.
     pub request: Option<String>,
 }
 
-/// A run that is not complete yet.
+/// A watch as the ledger knows it.
 #[derive(Clone, Debug)]
-pub struct AcquiringRun {
-    /// Its name.
-    pub name: String,
-    /// Its directory.
-    pub path: PathBuf,
-    /// When it was first seen.
-    pub seen_at: i64,
-    /// See [`SeenRun::baseline`].
-    pub baseline: Option<String>,
-    /// What it waits for.
-    pub reason: Option<String>,
+pub struct WatchRow {
+    /// When it was first started, milliseconds since 1970, UTC.
+    pub awaited_at: i64,
+    /// Whether what was there then has been recorded.
+    pub baseline: bool,
+    /// The identity of its directory.
+    pub root: Option<String>,
 }
 
-/// The hash under which detection remembers that a run is known.
+/// A run that was not recorded, since another one has its identity.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    /// The one that was not recorded.
+    pub seen: SeenRun,
+    /// The one that is known.
+    pub known: RunRow,
+}
+
+/// The hash under which detection remembers that a run, or an identity, is known.
 #[must_use]
 pub fn name_hash(name: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -77,81 +103,148 @@ pub fn name_hash(name: &str) -> u64 {
     hasher.finish()
 }
 
-impl Ledger {
-    /// Whether the watch has been started before.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub async fn has_baseline(&self, watch: &str) -> Result<bool, LedgerError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM watches WHERE name = ?)";
-        Ok(sqlx::query_scalar(sql)
-            .bind(watch)
-            .fetch_one(&self.write)
-            .await?)
-    }
+/// The very first start of a watch, recorded in one transaction.
+pub struct Baseline {
+    transaction: Transaction<'static, Sqlite>,
+    watch: String,
+}
 
-    /// Records the first start of a watch and what was there, in one transaction.
-    ///
-    /// # Errors
-    /// When the ledger can't be written; nothing is recorded then.
-    pub async fn baseline(&self, watch: &str, runs: &[SeenRun]) -> Result<(), LedgerError> {
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("INSERT OR IGNORE INTO watches (name, baseline_at) VALUES (?, ?)")
-            .bind(watch)
-            .bind(now())
-            .execute(&mut *transaction)
-            .await?;
-        insert_seen(&mut transaction, runs).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    /// Records runs that were seen; a known run stays as it is.
-    ///
-    /// # Errors
-    /// When the ledger can't be written; nothing is recorded then.
-    pub async fn seen(&self, runs: &[SeenRun]) -> Result<(), LedgerError> {
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        insert_seen(&mut transaction, runs).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    /// Records complete runs, each with its jobs, in one transaction; repeating it changes nothing.
-    ///
-    /// # Errors
-    /// When the ledger can't be written; nothing is recorded then.
-    pub async fn ready(&self, runs: &[ReadyRun]) -> Result<(), LedgerError> {
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        for run in runs {
-            let (id, delivers) = upsert_ready(&mut transaction, run).await?;
-            let mut fresh = false;
-            for job in run.jobs.iter().filter(|_| delivers) {
-                fresh |= insert_job(&mut transaction, id, job, run.ready_at).await?;
-            }
-            if fresh {
-                holds::apply(&mut transaction, run.ready_at).await?;
-            }
-            if let Some(key) = &run.request {
-                sqlx::query("INSERT OR IGNORE INTO requests (key, run) VALUES (?, ?)")
-                    .bind(key)
-                    .bind(id)
-                    .execute(&mut *transaction)
-                    .await?;
-            }
-        }
-        Ok(transaction.commit().await?)
-    }
-
-    /// Marks a run that is not complete yet as never to be delivered.
+impl Baseline {
+    /// Records runs that are there already; each comes back with its number.
     ///
     /// # Errors
     /// When the ledger can't be written.
-    pub async fn ignore(&self, watch: &str, name: &str, reason: &str) -> Result<(), LedgerError> {
-        let sql = "UPDATE runs SET state = 'ignored', reason = ? \
-                   WHERE watch = ? AND name = ? AND state = 'acquiring'";
+    pub async fn add(&mut self, runs: Vec<SeenRun>) -> Result<Vec<(i64, SeenRun)>, LedgerError> {
+        insert(&mut self.transaction, runs).await
+    }
+
+    /// Makes all of it durable.
+    ///
+    /// # Errors
+    /// When the ledger can't be written; nothing is recorded then.
+    pub async fn commit(mut self, root: Option<&str>) -> Result<(), LedgerError> {
+        let sql = "UPDATE watches SET baseline_at = ?, root = ? WHERE name = ?";
         sqlx::query(sql)
-            .bind(reason)
+            .bind(now())
+            .bind(root)
+            .bind(&self.watch)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+/// Rows of one statement.
+const AT_ONCE: usize = 500;
+
+/// Names of one answer.
+const NAMES: i64 = 50_000;
+
+impl Ledger {
+    /// A watch that is started, perhaps for the very first time.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn watch(&self, watch: &str) -> Result<WatchRow, LedgerError> {
+        let sql = "INSERT INTO watches (name, baseline_at, awaited_at) VALUES (?, 0, ?) \
+                   ON CONFLICT (name) DO NOTHING";
+        sqlx::query(sql)
             .bind(watch)
-            .bind(name)
+            .bind(now())
+            .execute(&self.write)
+            .await?;
+        let sql = "SELECT awaited_at, baseline_at > 0, root FROM watches WHERE name = ?";
+        let (awaited_at, baseline, root) = sqlx::query_as(sql)
+            .bind(watch)
+            .fetch_one(&self.write)
+            .await?;
+        Ok(WatchRow {
+            awaited_at,
+            baseline,
+            root,
+        })
+    }
+
+    /// Begins to record the very first start of a watch.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn baseline(&self, watch: &str) -> Result<Baseline, LedgerError> {
+        Ok(Baseline {
+            transaction: self.write.begin_with("BEGIN IMMEDIATE").await?,
+            watch: watch.to_owned(),
+        })
+    }
+
+    /// Remembers which directory a watch looks at.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn set_root(&self, watch: &str, root: &str) -> Result<(), LedgerError> {
+        sqlx::query("UPDATE watches SET root = ? WHERE name = ?")
+            .bind(root)
+            .bind(watch)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Records runs that were seen, with the jobs that begin with them; each comes back with its
+    /// number, and one that is known stays as it is. Those that are a known run under another name
+    /// are not recorded.
+    ///
+    /// # Errors
+    /// When the ledger can't be written; nothing is recorded then.
+    pub async fn seen(
+        &self,
+        runs: Vec<SeenRun>,
+    ) -> Result<(Vec<(i64, SeenRun)>, Vec<Twin>), LedgerError> {
+        let mut db = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let mut met = known_identities(&mut db, &runs).await?;
+        // Of two ways to one directory that are both new, the second is compared with the first.
+        let is_new = |run: &SeenRun| run.identity.clone().is_none_or(|it| met.insert(it));
+        let (fresh, doubtful): (Vec<_>, Vec<_>) = runs.into_iter().partition(is_new);
+        let mut recorded = insert(&mut db, fresh).await?;
+        let mut twins = Vec::new();
+        for seen in doubtful {
+            match twin(&mut db, &seen).await? {
+                Some(known) => twins.push(Twin { seen, known }),
+                None => recorded.extend(insert(&mut db, vec![seen]).await?),
+            }
+        }
+        begin(&mut db, &recorded).await?;
+        db.commit().await?;
+        Ok((recorded, twins))
+    }
+
+    /// Records runs as they are, whoever has their identity; each comes back with its number.
+    ///
+    /// # Errors
+    /// When the ledger can't be written; nothing is recorded then.
+    pub async fn seen_apart(&self, runs: Vec<SeenRun>) -> Result<Vec<(i64, SeenRun)>, LedgerError> {
+        let mut db = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        let recorded = insert(&mut db, runs).await?;
+        begin(&mut db, &recorded).await?;
+        db.commit().await?;
+        Ok(recorded)
+    }
+
+    /// Moves a run from one of these states to another.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn turn(
+        &self,
+        run: i64,
+        (from, to): (RunState, RunState),
+        reason: Option<&str>,
+    ) -> Result<(), LedgerError> {
+        let sql = "UPDATE runs SET state = ?, reason = ? WHERE id = ? AND state = ?";
+        sqlx::query(sql)
+            .bind(to.as_str())
+            .bind(reason)
+            .bind(run)
+            .bind(from.as_str())
             .execute(&self.write)
             .await?;
         Ok(())
@@ -161,55 +254,104 @@ impl Ledger {
     ///
     /// # Errors
     /// When the ledger can't be written.
-    pub async fn set_reason(
-        &self,
-        watch: &str,
-        name: &str,
-        reason: Option<&str>,
-    ) -> Result<(), LedgerError> {
-        let sql = "UPDATE runs SET reason = ? WHERE watch = ? AND name = ? AND state = 'acquiring'";
-        sqlx::query(sql)
-            .bind(reason)
-            .bind(watch)
-            .bind(name)
+    pub async fn set_reason(&self, run: i64, reason: Option<&str>) -> Result<(), LedgerError> {
+        let state = RunState::Acquiring;
+        self.turn(run, (state, state), reason).await
+    }
+
+    /// Remembers what a run is known again by.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn adopt(&self, run: i64, identity: &str) -> Result<(), LedgerError> {
+        sqlx::query("UPDATE runs SET identity = ? WHERE id = ?")
+            .bind(identity)
+            .bind(run)
             .execute(&self.write)
             .await?;
         Ok(())
     }
 
-    /// The hashes of all names that a watch knows.
+    /// Passes the name and identity of each run that a watch knows to `take`; where there are
+    /// several incarnations, the latest comes last.
     ///
     /// # Errors
     /// When the ledger can't be read.
-    pub async fn known(&self, watch: &str) -> Result<HashSet<u64>, LedgerError> {
-        use futures_util::TryStreamExt as _;
-        let sql = "SELECT name FROM runs WHERE watch = ?";
-        let rows = sqlx::query_scalar::<_, String>(sql)
-            .bind(watch)
-            .fetch(&self.read);
-        Ok(rows.map_ok(|name| name_hash(&name)).try_collect().await?)
+    pub async fn known(
+        &self,
+        watch: &str,
+        mut take: impl FnMut(&str, Option<&str>),
+    ) -> Result<(), LedgerError> {
+        // Many rows in one answer: a row each would take longer than listing the directory. Names
+        // hold no control characters.
+        let sql = "SELECT coalesce(max(id), 0), coalesce(group_concat(name || char(9) || \
+                     coalesce(identity, ''), char(10)), '') FROM ( \
+                   SELECT id, name, identity FROM runs WHERE watch = ? AND id > ? \
+                   ORDER BY id LIMIT ?)";
+        let mut last = 0;
+        loop {
+            let (to, names): (i64, String) = sqlx::query_as(sql)
+                .bind(watch)
+                .bind(last)
+                .bind(NAMES)
+                .fetch_one(&self.read)
+                .await?;
+            for line in names.lines() {
+                let (name, identity) = line.split_once('\t').unwrap_or((line, ""));
+                take(name, Some(identity).filter(|identity| !identity.is_empty()));
+            }
+            if to == 0 {
+                return Ok(());
+            }
+            last = to;
+        }
     }
 
-    /// The runs of a watch that are not complete yet.
+    /// The latest run of that name.
     ///
     /// # Errors
     /// When the ledger can't be read.
-    pub async fn acquiring(&self, watch: &str) -> Result<Vec<AcquiringRun>, LedgerError> {
-        let sql = "SELECT name, path, seen_at, baseline, reason FROM runs \
-                   WHERE watch = ? AND state = 'acquiring' ORDER BY id";
-        type Row = (String, Vec<u8>, i64, Option<String>, Option<String>);
-        let rows: Vec<Row> = sqlx::query_as(sql)
+    pub async fn latest(&self, watch: &str, name: &str) -> Result<Option<RunRow>, LedgerError> {
+        let sql =
+            "SELECT * FROM runs WHERE watch = ? AND name = ? ORDER BY incarnation DESC LIMIT 1";
+        Ok(sqlx::query_as(sql)
+            .bind(watch)
+            .bind(name)
+            .fetch_optional(&self.read)
+            .await?)
+    }
+
+    /// The runs of a watch that are not complete yet, in the order in which they were seen.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn acquiring(&self, watch: &str) -> Result<Vec<RunRow>, LedgerError> {
+        let sql = "SELECT * FROM runs WHERE watch = ? AND state = 'acquiring' ORDER BY id";
+        Ok(sqlx::query_as(sql)
             .bind(watch)
             .fetch_all(&self.read)
+            .await?)
+    }
+
+    /// The numbers and paths of the runs of a watch that were seen after this one.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn seen_after(
+        &self,
+        watch: &str,
+        run: i64,
+    ) -> Result<Vec<(i64, PathBuf)>, LedgerError> {
+        let sql = "SELECT id, path FROM runs WHERE watch = ? AND id > ? ORDER BY id";
+        let rows: Vec<(i64, Vec<u8>)> = sqlx::query_as(sql)
+            .bind(watch)
+            .bind(run)
+            .fetch_all(&self.read)
             .await?;
-        let run = |(name, path, seen_at, baseline, reason)| AcquiringRun {
-            name,
-            path: to_path(path),
-            seen_at,
-            baseline,
-            reason,
-        };
-        Ok(rows.into_iter().map(run).collect())
+        Ok(rows
+            .into_iter()
+            .map(|(id, path)| (id, to_path(path)))
+            .collect())
     }
 
     /// Whether a request was recorded before.
@@ -225,86 +367,81 @@ impl Ledger {
     }
 }
 
-async fn insert_seen(db: &mut SqliteConnection, runs: &[SeenRun]) -> Result<(), LedgerError> {
-    for run in runs {
-        let sql = "INSERT OR IGNORE INTO runs (watch, name, path, seen_at, state, reason, baseline) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?)";
-        sqlx::query(sql)
-            .bind(&run.watch)
-            .bind(&run.name)
-            .bind(from_path(&run.path))
-            .bind(run.seen_at)
-            .bind(run.state.as_str())
-            .bind(&run.reason)
-            .bind(&run.baseline)
-            .execute(&mut *db)
-            .await?;
+/// Those of the runs' identities that are known.
+async fn known_identities(
+    db: &mut SqliteConnection,
+    runs: &[SeenRun],
+) -> Result<HashSet<String>, LedgerError> {
+    let identities: Vec<&String> = runs
+        .iter()
+        .filter_map(|run| run.identity.as_ref())
+        .collect();
+    let sql = "SELECT value FROM json_each(?) \
+               WHERE EXISTS (SELECT 1 FROM runs WHERE identity = value)";
+    let known: Vec<String> = sqlx::query_scalar(sql)
+        .bind(serde_json::json!(identities).to_string())
+        .fetch_all(db)
+        .await?;
+    Ok(known.into_iter().collect())
+}
+
+/// The run that this one is under another name.
+async fn twin(db: &mut SqliteConnection, seen: &SeenRun) -> Result<Option<RunRow>, LedgerError> {
+    let sql = "SELECT * FROM runs WHERE identity = ? AND NOT (watch = ? AND name = ?) \
+               ORDER BY id LIMIT 1";
+    Ok(sqlx::query_as(sql)
+        .bind(&seen.identity)
+        .bind(&seen.watch)
+        .bind(&seen.name)
+        .fetch_optional(db)
+        .await?)
+}
+
+/// Adds runs; those that are new come back with their numbers.
+async fn insert(
+    db: &mut SqliteConnection,
+    runs: Vec<SeenRun>,
+) -> Result<Vec<(i64, SeenRun)>, LedgerError> {
+    let mut numbers: HashMap<(String, i64), i64> = HashMap::new();
+    for some in runs.chunks(AT_ONCE) {
+        let mut sql = QueryBuilder::new(
+            "INSERT OR IGNORE INTO runs (watch, name, incarnation, path, seen_at, state, reason, \
+             baseline, identity, held, counted, parameters) ",
+        );
+        sql.push_values(some, |mut row, run| {
+            row.push_bind(&run.watch)
+                .push_bind(&run.name)
+                .push_bind(run.incarnation)
+                .push_bind(from_path(&run.path))
+                .push_bind(run.seen_at)
+                .push_bind(run.state.as_str())
+                .push_bind(&run.reason)
+                .push_bind(&run.baseline)
+                .push_bind(&run.identity)
+                .push_bind(run.held)
+                .push_bind(run.counted)
+                .push_bind(text(&run.parameters));
+        });
+        sql.push(" RETURNING id, name, incarnation");
+        let rows: Vec<(i64, String, i64)> = sql.build_query_as().fetch_all(&mut *db).await?;
+        numbers.extend(rows.into_iter().map(|(id, name, at)| ((name, at), id)));
+    }
+    let numbered = runs.into_iter().filter_map(|run| {
+        let id = numbers.remove(&(run.name.clone(), run.incarnation))?;
+        Some((id, run))
+    });
+    Ok(numbered.collect())
+}
+
+async fn begin(db: &mut SqliteConnection, runs: &[(i64, SeenRun)]) -> Result<(), LedgerError> {
+    for (id, run) in runs.iter().filter(|(_, run)| !run.jobs.is_empty()) {
+        ready::begin(db, *id, run).await?;
     }
     Ok(())
 }
 
-/// The run's number, and whether it is to be delivered. One that is ready already keeps its
-/// parameters; one without jobs is ignored, and so stays one that was skipped.
-async fn upsert_ready(
-    db: &mut SqliteConnection,
-    run: &ReadyRun,
-) -> Result<(i64, bool), LedgerError> {
-    let (state, reason) = match run.jobs.is_empty() {
-        true => (RunState::Ignored, Some("no-notebook")),
-        false => (RunState::Ready, None),
-    };
-    let sql = "INSERT INTO runs (watch, name, path, seen_at, ready_at, state, reason, parameters) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
-               ON CONFLICT (watch, name, incarnation) DO UPDATE SET \
-                   ready_at = ?5, state = ?6, reason = ?7, parameters = ?8 \
-               WHERE state = 'acquiring' OR (?9 AND state = 'ignored')";
-    let parameters = serde_json::Value::Object(run.parameters.clone()).to_string();
-    let changed = sqlx::query(sql)
-        .bind(&run.watch)
-        .bind(&run.name)
-        .bind(from_path(&run.path))
-        .bind(run.seen_at)
-        .bind(run.ready_at)
-        .bind(state.as_str())
-        .bind(reason)
-        .bind(parameters)
-        .bind(run.asked)
-        .execute(&mut *db)
-        .await?
-        .rows_affected();
-    let sql = "SELECT id, state = 'ready' FROM runs WHERE watch = ? AND name = ? \
-               ORDER BY incarnation DESC";
-    let (id, delivers): (i64, bool) = sqlx::query_as(sql)
-        .bind(&run.watch)
-        .bind(&run.name)
-        .fetch_one(&mut *db)
-        .await?;
-    if changed > 0 {
-        super::history::event(db, (Some(id), None), "run-ready", reason, None).await?;
-    }
-    Ok((id, delivers))
-}
-
-/// Whether the job is new.
-async fn insert_job(
-    db: &mut SqliteConnection,
-    run: i64,
-    job: &PlannedJob,
-    at: i64,
-) -> Result<bool, LedgerError> {
-    let sql = "INSERT INTO jobs (uid, run, notebook, destination, user, state, created_at, next_attempt_at) \
-               SELECT ?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?6 WHERE NOT EXISTS \
-               (SELECT 1 FROM jobs WHERE run = ?2 AND notebook = ?3 AND destination = ?4 AND user = ?5)";
-    let done = sqlx::query(sql)
-        .bind(uuid::Uuid::now_v7().to_string())
-        .bind(run)
-        .bind(&job.notebook)
-        .bind(&job.destination)
-        .bind(&job.user)
-        .bind(at)
-        .execute(&mut *db)
-        .await?;
-    Ok(done.rows_affected() > 0)
+pub(super) fn text(parameters: &Parameters) -> String {
+    serde_json::to_string(parameters).unwrap_or_else(|_| "{}".into())
 }
 
 pub(super) fn from_path(path: &Path) -> &[u8] {

@@ -8,7 +8,7 @@ use super::LedgerError;
 const APPLICATION: i64 = 0x6e62_636c;
 
 /// One script a version; script N leads from version N to N + 1. Never edited once released.
-const MIGRATIONS: &[&str] = &[V1, V2];
+const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// Times are milliseconds since 1970, UTC. The hot indexes are partial, so that a long history
 /// costs nothing. A hold's four columns are a pattern: NULL matches every job.
@@ -101,6 +101,24 @@ CREATE TABLE templates (
     bytes BLOB NOT NULL,
     read_at INTEGER NOT NULL
 ) STRICT;
+";
+
+/// What detection knows a run again by. `identity` is of its directory or first file, `digest` of
+/// its metadata, `sources` says where each parameter came from. `counted` runs count towards
+/// `max_new_per_hour`, those with `held` are delivered only when a person says so. `awaited_at` is
+/// when a watch was started for the very first time, `root` the identity of its directory. A hold
+/// with a `watch` holds the jobs that were put under it, whatever the pattern.
+const V3: &str = "
+ALTER TABLE runs ADD COLUMN identity TEXT;
+ALTER TABLE runs ADD COLUMN digest TEXT;
+ALTER TABLE runs ADD COLUMN sources TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE runs ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX runs_by_identity ON runs (identity) WHERE identity IS NOT NULL;
+CREATE INDEX runs_counted ON runs (watch, ready_at) WHERE counted;
+ALTER TABLE watches ADD COLUMN awaited_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE watches ADD COLUMN root TEXT;
+ALTER TABLE holds ADD COLUMN watch TEXT;
 ";
 
 /// Brings the file to today's schema, each step in one transaction.

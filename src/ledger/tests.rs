@@ -23,9 +23,14 @@ fn run(name: &str, users: &[&str]) -> ReadyRun {
     ReadyRun {
         watch: "h4".into(),
         name: name.into(),
+        incarnation: None,
         path: format!("/data/{name}").into(),
         seen_at: 1,
         ready_at: 2,
+        sources: [].into(),
+        digest: None,
+        identity: None,
+        limit: None,
         parameters: Parameters::from_iter([("run".into(), name.trim_start_matches("run_").into())]),
         jobs: users.iter().map(job).collect(),
         asked: false,
@@ -81,27 +86,32 @@ async fn a_seen_run_becomes_ready_and_an_existing_one_stays_ignored_until_it_is_
     let seen = |name: &str, state, reason: Option<&str>| SeenRun {
         watch: "h4".into(),
         name: name.into(),
+        incarnation: 1,
         path: "/data".into(),
         seen_at: 1,
         state,
         reason: reason.map(Into::into),
         baseline: None,
+        identity: None,
+        held: false,
+        counted: false,
+        parameters: Parameters::new(),
+        jobs: vec![],
     };
-    let runs = [
+    let runs = vec![
         seen("a", RunState::Acquiring, None),
         seen("b", RunState::Ignored, Some("existed-before")),
     ];
-    assert!(!room.ledger.has_baseline("h4").await.expect("read"));
-    room.ledger.baseline("h4", &runs).await.expect("recorded");
-    assert!(room.ledger.has_baseline("h4").await.expect("read"));
+    assert!(!room.ledger.watch("h4").await.expect("written").baseline);
+    let mut baseline = room.ledger.baseline("h4").await.expect("begun");
+    assert_eq!(baseline.add(runs).await.expect("added").len(), 2);
+    baseline.commit(Some("7:1.0")).await.expect("recorded");
+    assert!(room.ledger.watch("h4").await.expect("read").baseline);
     assert_eq!(room.ledger.acquiring("h4").await.expect("read").len(), 1);
-    assert!(
-        room.ledger
-            .known("h4")
-            .await
-            .expect("read")
-            .contains(&name_hash("b"))
-    );
+    let mut known = Vec::new();
+    let take = |name: &str, _: Option<&str>| known.push(name.to_owned());
+    room.ledger.known("h4", take).await.expect("read");
+    assert_eq!(known, ["a", "b"]);
     room.ledger
         .ready(&[run("a", &["alice"]), run("b", &["alice"])])
         .await

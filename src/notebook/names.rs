@@ -70,6 +70,45 @@ pub fn expand_path(pattern: &str, parameters: &Parameters) -> Result<String, Not
     Ok(segments.collect::<Vec<_>>().join("/"))
 }
 
+/// As [`expand_values`], for a glob: `{name}` and `{name:06}` are placeholders, `{a,b}` stays as it
+/// is. A value matches itself only.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_glob(glob: &str, parameters: &Parameters) -> Result<String, NotebookError> {
+    let mut text = String::new();
+    let mut rest = glob;
+    while let Some((from, to)) = glob_placeholder(rest) {
+        text.push_str(&rest[..from]);
+        for c in expand_values(&rest[from..to], parameters)?.chars() {
+            match c {
+                '*' | '?' | '[' | ']' | '{' | '}' | '\\' => text.extend(['[', c, ']']),
+                c => text.push(c),
+            }
+        }
+        rest = &rest[to..];
+    }
+    text.push_str(rest);
+    Ok(text)
+}
+
+/// Where the first placeholder of a glob stands.
+fn glob_placeholder(glob: &str) -> Option<(usize, usize)> {
+    let opened = glob.match_indices('{');
+    opened.into_iter().find_map(|(from, _)| {
+        let length = glob[from..].find('}')?;
+        let inner = &glob[from + 1..from + length];
+        let (name, width) = inner.split_once(':').unwrap_or((inner, "0"));
+        let mut letters = name.chars();
+        let named = letters
+            .next()
+            .is_some_and(|c| c.is_alphabetic() || c == '_')
+            && letters.all(|c| c.is_alphanumeric() || c == '_');
+        let width = !width.is_empty() && width.chars().all(|c| c.is_ascii_digit());
+        (named && width).then_some((from, from + length + 1))
+    })
+}
+
 /// Jupyter refuses names that begin with a dot, and `..` must never lead out.
 fn clean(segment: &str) -> String {
     let segment: String = segment

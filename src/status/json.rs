@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::time;
 use crate::config::Config;
-use crate::config::checked::Destination;
+use crate::config::checked::{Destination, Watch};
+use crate::detect;
 use crate::failure::Code;
 use crate::health::Notice;
 use crate::job::JobState;
@@ -92,7 +93,10 @@ pub async fn status(config: &Config, ledger: &Ledger, alive: &Alive) -> Result<V
     let mut watches = Vec::new();
     for watch in &config.watches {
         let (runs, stalled) = ledger.run_counts(&watch.name).await?;
-        watches.push(json!({ "name": watch.name, "backend": "notify+poll", "runs": runs, "stalled": stalled }));
+        let backend = backend(watch, alive);
+        watches.push(
+            json!({ "name": watch.name, "backend": backend, "runs": runs, "stalled": stalled }),
+        );
     }
     let mut destinations = Vec::new();
     for table in &config.destinations {
@@ -114,6 +118,17 @@ pub async fn status(config: &Config, ledger: &Ledger, alive: &Alive) -> Result<V
         "destinations": destinations,
         "jobs": jobs,
     }))
+}
+
+/// How runs of a watch are noticed.
+fn backend(watch: &Watch, alive: &Alive) -> &'static str {
+    let table = format!("[watch.{}] gets no", watch.name);
+    let silent =
+        |notice: &Notice| notice.code == "watch-polling" && notice.what.starts_with(&table);
+    match alive.notices.iter().any(silent) {
+        true => "poll",
+        false => detect::backend(&watch.directory),
+    }
 }
 
 async fn destination(

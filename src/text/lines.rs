@@ -9,33 +9,32 @@ use crate::run::Parameters;
 pub(super) fn ini(text: &str) -> Result<Value, Unreadable> {
     let (mut top, mut sections) = (Parameters::new(), Parameters::new());
     let mut section = None;
-    for (line, written) in told(text, &['#', ';'])? {
-        if let Some(name) = written.strip_prefix('[') {
-            let Some(name) = name.strip_suffix(']') else {
-                return Err(Unreadable::at(
-                    line,
-                    1,
-                    format!("line {line} has `[` without `]`"),
-                ));
-            };
-            let name = name.trim().to_owned();
-            sections.entry(name.as_str()).or_insert_with(|| json!({}));
+    for (number, line) in told(text, &['#', ';'])? {
+        if let Some(name) = line.strip_prefix('[') {
+            let name = section_name(name).ok_or_else(|| no_pair(number))?;
+            sections.entry(name).or_insert_with(|| json!({}));
             section = Some(name);
             continue;
         }
-        let (key, value) = written
-            .split_once(['=', ':'])
-            .filter(|(key, _)| !key.trim().is_empty())
-            .ok_or_else(|| {
-                let what = format!("line {line} is no section, no `key = value` and no comment");
-                Unreadable::at(line, 1, what)
-            })?;
-        let inside = section.as_ref().and_then(|name| sections.get_mut(name));
+        let (key, value) = line.split_once(['=', ':']).unwrap_or_default();
+        if key.trim().is_empty() {
+            return Err(no_pair(number));
+        }
+        let inside = section.and_then(|name| sections.get_mut(name));
         let object = inside.and_then(Value::as_object_mut).unwrap_or(&mut top);
         object.insert(key.trim().into(), unquoted(value));
     }
     top.append(&mut sections);
     Ok(Value::Object(top))
+}
+
+fn section_name(rest: &str) -> Option<&str> {
+    rest.strip_suffix(']').map(str::trim)
+}
+
+fn no_pair(line: usize) -> Unreadable {
+    let what = format!("line {line} is no `[section]`, no `key = value` and no comment");
+    Unreadable::at(line, 1, what)
 }
 
 /// What has no letter or digit before its value is decoration, such as a line of dashes.

@@ -6,14 +6,14 @@ use serde_json::Value;
 use super::{DEEPEST, MOST_PARAMETERS, Unreadable, few, scalar};
 use crate::run::Parameters;
 
-/// What its reader takes the square of in time: declared namespaces, and quotes in one tag.
-const NAMESPACES: usize = 64;
+/// The reader's time grows with the square of declared namespaces, and of one element's attributes.
+const NAMESPACES: usize = 256;
 const QUOTES: usize = 2000;
 
 pub(super) fn read(text: &str) -> Result<Value, Unreadable> {
     let attributes = text.split('<').map(|tag| tag.matches(['"', '\'']).count());
     if text.matches("xmlns").count() > NAMESPACES || attributes.max() > Some(QUOTES) {
-        let what = "it has too many namespaces, or attributes of one element";
+        let what = format!("it has more than {NAMESPACES} namespaces, or {QUOTES} quotes at once");
         return Err(Unreadable::at(0, 0, what));
     }
     few(text.matches('<').count(), MOST_PARAMETERS)?;
@@ -43,6 +43,12 @@ fn wrong(error: &roxmltree::Error) -> Unreadable {
     }
 }
 
+fn too_deep(node: Node<'_, '_>) -> Unreadable {
+    let place = node.document().text_pos_at(node.range().start);
+    let what = format!("it is nested too deep ({place}); {DEEPEST} levels can be read");
+    Unreadable::at(place.row as usize, place.col as usize, what)
+}
+
 /// MIDAS writes its database so, with the names in an attribute.
 fn is_odb(node: Node<'_, '_>) -> bool {
     matches!(node.tag_name().name(), "dir" | "key" | "keyarray") && node.has_attribute("name")
@@ -55,21 +61,13 @@ fn name<'a>(node: Node<'a, '_>) -> &'a str {
 
 fn content(node: Node<'_, '_>, level: usize) -> Result<Value, Unreadable> {
     if level > DEEPEST {
-        let place = node.document().text_pos_at(node.range().start);
-        let what = format!("it is nested too deep ({place}); {DEEPEST} levels can be read");
-        return Err(Unreadable::at(place.row as usize, place.col as usize, what));
+        return Err(too_deep(node));
     }
     let elements = node.children().filter(Node::is_element);
     if is_odb(node) && node.tag_name().name() == "keyarray" {
         return Ok(elements.map(|value| word(node, &text(value))).collect());
     }
-    let mut all = Parameters::new();
-    // How a database was dumped tells nothing about the run.
-    if !is_odb(node) && node.tag_name().name() != "odb" {
-        for attribute in node.attributes().filter(|each| each.namespace().is_none()) {
-            add(&mut all, attribute.name(), scalar(attribute.value().trim()));
-        }
-    }
+    let mut all = attributes(node);
     for child in elements {
         add(&mut all, name(child), content(child, level + 1)?);
     }
@@ -82,6 +80,17 @@ fn content(node: Node<'_, '_>, level: usize) -> Result<Value, Unreadable> {
     }
     all.values_mut().for_each(single);
     Ok(Value::Object(all))
+}
+
+/// Those that tell something of the run: how a database was dumped does not.
+fn attributes(node: Node<'_, '_>) -> Parameters {
+    let mut all = Parameters::new();
+    if !is_odb(node) && node.tag_name().name() != "odb" {
+        for each in node.attributes().filter(|each| each.namespace().is_none()) {
+            add(&mut all, each.name(), scalar(each.value().trim()));
+        }
+    }
+    all
 }
 
 /// The element's own text.
@@ -161,8 +170,8 @@ mod tests {
                 "DOCTYPE",
             ),
             ("<a>&b;</a>".to_owned(), "no XML"),
-            (format!("<a{attributes}/>"), "too many"),
-            (spaces, "too many"),
+            (format!("<a{attributes}/>"), "2000 quotes"),
+            (spaces, "256 namespaces"),
             ("<a>".repeat(1_000_000), "more than 200000 values"),
             (
                 format!("{}{}", "<a>".repeat(65), "</a>".repeat(65)),

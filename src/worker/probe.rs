@@ -148,6 +148,7 @@ async fn start(desk: &Arc<Desk>, worker: &mut Worker, hold: Hold) -> Result<(), 
     };
     match probe {
         Probe::Restart if !first_since_start => {}
+        Probe::Person => {}
         Probe::Restart | Probe::Try => {
             if let Some(job) = desk.ledger.claim_held(hold.id, now()).await? {
                 worker.start(desk, job);

@@ -6,7 +6,7 @@ use crate::support::{Room, wait_until};
 
 fn ten_thousand(notify: bool) {
     let mut room = Room::bare(
-        "[watch.h4]\ndirectory = \"data\"\nready = { marker = \"DONE\" }\nsettle = \"0s\"\nparameters = [\"run.json\"]\npoll_every = \"1s\"\n\
+        "[watch.h4]\ndirectory = \"data\"\nready = { marker = \"DONE\" }\nsettle = \"0s\"\nparameters = [\"run.json\"]\npoll_every = \"1s\"\nmax_new_per_hour = 0\n\
          [notebook.quick]\ntemplate = \"missing.ipynb\"\n[destination.dir]\npath = \"notebooks\"\n",
     );
     if !notify {

@@ -15,6 +15,7 @@ mod layouts;
 mod limits;
 mod mass;
 mod metadata;
+mod readers;
 mod render;
 mod roots;
 mod runs;

@@ -8,6 +8,7 @@ mod support;
 
 mod delivery;
 mod disk;
+mod examples;
 mod faults;
 mod hub;
 mod literals;

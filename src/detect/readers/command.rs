@@ -1,4 +1,5 @@
-//! Asking a command for a run's metadata: no shell, a time limit, nothing left behind.
+//! Asking a command for a run's metadata: no shell, a time limit, nothing of its process group left
+//! behind. What leaves that group lives on, but is not waited for.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -1,13 +1,12 @@
 //! Opening and reading one metadata file: never a link that leads out of the run, never anything
 //! that would block, never more than a few MiB.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::Path;
 
-use globset::Glob;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
@@ -25,62 +24,27 @@ const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::CLOEXEC);
 
-/// The first file by name that a glob matches, as a path relative to `base` if the glob is. Names
-/// that begin with a dot are matched by a dot only: copying programs leave such.
-pub(super) fn first(base: &Path, glob: &str) -> Option<String> {
-    let parts: Vec<&str> = glob.split('/').filter(|part| !part.is_empty()).collect();
-    match glob.starts_with('/') {
-        true => Some(format!("/{}", first_of(Path::new("/"), "", &parts)?)),
-        false => first_of(base, "", &parts),
-    }
-}
-
-fn first_of(base: &Path, done: &str, parts: &[&str]) -> Option<String> {
-    let Some((part, rest)) = parts.split_first() else {
-        let path = done.trim_end_matches('/');
-        let there = std::fs::symlink_metadata(base.join(path)).is_ok();
-        return there.then(|| path.to_owned());
-    };
-    if !part.contains(['*', '?', '[']) {
-        return first_of(base, &format!("{done}{part}/"), rest);
-    }
-    let glob = Glob::new(part).ok()?.compile_matcher();
-    let hidden = |name: &str| name.starts_with('.') && !part.starts_with('.');
-    let entries = std::fs::read_dir(base.join(done)).ok()?.flatten();
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| glob.is_match(name) && !hidden(name))
-        .collect();
-    names.sort();
-    names
-        .iter()
-        .find_map(|name| first_of(base, &format!("{done}{name}/"), rest))
-}
-
 /// The file's object; `None` if it is blank, as one that is just being made.
 pub(super) fn read(base: &Path, name: &str, format: Format) -> Result<Option<Parameters>, String> {
     let file = open(base, name)?;
-    let before = file.metadata().map_err(|error| error.to_string())?;
+    let facts = || file.metadata().map_err(|error| error.to_string());
+    let before = facts()?;
     if !before.is_file() {
         return Err("it is no regular file".into());
     }
-    let long = before.len() > LARGEST;
-    let (has, most) = (before.len() >> 20, LARGEST >> 20);
-    let bytes = match long {
-        true if format == Format::Jsonl => ends(&file, before.len())?,
-        true => return Err(format!("it has {has} MiB; at most {most} MiB are read")),
+    let both_ends = before.len() > LARGEST && format == Format::Jsonl;
+    let bytes = match both_ends {
+        true => ends(&file, before.len())?,
         false => whole(&file, before.len())?,
     };
-    let after = file.metadata().map_err(|error| error.to_string())?;
-    let time = |facts: &std::fs::Metadata| (facts.len(), facts.mtime(), facts.mtime_nsec());
-    if time(&before) != time(&after) {
+    let state = |facts: &Metadata| (facts.len(), facts.mtime(), facts.mtime_nsec());
+    if state(&before) != state(&facts()?) {
         return Err("it is being written".into());
     }
-    let parsed = parse(&bytes, format);
-    match long {
-        true => parsed.map_err(|why| format!("{why} (of its first and last MiB)")),
-        false => parsed,
-    }
+    parse(&bytes, format).map_err(|why| match both_ends {
+        true => format!("{why} (of its first and last MiB)"),
+        false => why,
+    })
 }
 
 fn open(base: &Path, name: &str) -> Result<File, String> {
@@ -125,6 +89,10 @@ fn step_by_step(base: OwnedFd, name: &str) -> rustix::io::Result<OwnedFd> {
 }
 
 fn whole(file: &File, length: u64) -> Result<Vec<u8>, String> {
+    if length > LARGEST {
+        let (has, most) = (length >> 20, LARGEST >> 20);
+        return Err(format!("it has {has} MiB; at most {most} MiB are read"));
+    }
     let mut bytes = Vec::new();
     let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
     read.map_err(|error| error.to_string())?;
@@ -286,38 +254,5 @@ mod tests {
         assert_eq!((&found["a"], &found["b"]), (&1.into(), &2.into()));
         std::fs::write(&path, vec![b' '; 5 << 20]).expect("write");
         assert!(read_it().expect_err("one line").contains("more than 1 MiB"));
-    }
-
-    #[test]
-    fn the_first_name_that_a_glob_matches_is_read() {
-        let dir = room();
-        for folder in ["b", "a", ".c"] {
-            std::fs::create_dir(dir.path().join(folder)).expect("a directory");
-        }
-        for file in [
-            "b/x2.txt",
-            "b/x1.txt",
-            "b/.x0.txt",
-            ".c/x.txt",
-            "a/y.txt",
-            "[1].txt",
-        ] {
-            std::fs::write(dir.path().join(file), "").expect("write");
-        }
-        let table = [
-            ("b/x*.txt", Some("b/x1.txt")),
-            ("*/x?.txt", Some("b/x1.txt")),
-            ("*/x.txt", None),
-            ("b/x2.txt", Some("b/x2.txt")),
-            ("[[]1[]].txt", Some("[1].txt")),
-            ("z*", None),
-        ];
-        for (glob, expected) in table {
-            assert_eq!(first(dir.path(), glob).as_deref(), expected, "{glob}");
-        }
-        let absolute = format!("{}/b/x*.txt", dir.path().display());
-        assert!(
-            first(Path::new("/nowhere"), &absolute).is_some_and(|path| path.ends_with("/b/x1.txt"))
-        );
     }
 }

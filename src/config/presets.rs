@@ -1,0 +1,24 @@
+//! The presets: watch tables for the acquisition systems of the field.
+
+macro_rules! presets {
+    ($($name:literal)*) => {
+        /// Each preset's name and text.
+        pub(super) const PRESETS: &[(&str, &str)] = &[$((
+            $name,
+            include_str!(concat!("../../config/presets/", $name, ".toml")),
+        ),)*];
+    };
+}
+
+presets! {
+    "generic-dir"
+}
+
+/// The preset of a table that names none.
+pub(super) const USUAL: &str = "generic-dir";
+
+/// The text of a preset.
+pub(super) fn text(name: &str) -> Option<&'static str> {
+    let found = PRESETS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, text)| *text)
+}

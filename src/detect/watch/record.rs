@@ -1,0 +1,161 @@
+//! Looking at the runs that are not complete, and recording what was found.
+
+use std::time::{Duration, Instant};
+
+use super::super::look::{Found, Pending, Read, look};
+use super::{BATCH, Room};
+use crate::config::checked::Reader;
+use crate::job::{Only, millis, plan};
+use crate::ledger::{LedgerError, ReadyRun, now};
+use crate::run::RunState;
+
+/// Runs looked at before the next commit where a look starts a program.
+const SLOW_BATCH: usize = 4;
+
+/// A run that nothing stirs is looked at after this share of the time that it has been still, so
+/// that thousands of them cost little.
+const STILL: u32 = 10;
+
+impl Room {
+    /// Looks at the runs that are due, and records what was found.
+    pub(super) async fn look_at_due(&mut self) -> Result<(), LedgerError> {
+        let readers = &self.watch.parameters;
+        let slow = readers
+            .iter()
+            .any(|reader| matches!(reader, Reader::Command(_)));
+        let most = if slow { SLOW_BATCH } else { BATCH };
+        loop {
+            let now = Instant::now();
+            let due = self.pending.values().filter(|pending| pending.due <= now);
+            let due: Vec<String> = due.take(most).map(|pending| pending.name.clone()).collect();
+            if due.is_empty() {
+                return Ok(());
+            }
+            let due = due.iter().filter_map(|name| self.pending.remove(name));
+            let runs: Vec<Pending> = due.collect();
+            let watch = self.watch.clone();
+            let looks = move || {
+                let look = |mut run: Pending| (look(&watch, &mut run), run);
+                runs.into_iter().map(look).collect()
+            };
+            let looked: Result<Vec<(Found, Pending)>, _> = tokio::task::spawn_blocking(looks).await;
+            match looked {
+                Ok(looked) => self.record(looked).await?,
+                // Whatever a look met, the ledger still has them.
+                Err(_) => return self.remember().await,
+            }
+        }
+    }
+
+    async fn record(&mut self, looked: Vec<(Found, Pending)>) -> Result<(), LedgerError> {
+        let mut ready = Vec::new();
+        let mut complete = Vec::new();
+        for (found, mut run) in looked {
+            run.due = Instant::now() + self.pause(&run);
+            let lacks = match found {
+                Found::Ready(read) => {
+                    ready.push(self.ready_run(&run, *read));
+                    complete.push((run.name.clone(), run.path.clone()));
+                    self.pending.insert(run.name.clone(), run);
+                    continue;
+                }
+                Found::Existed => {
+                    self.drop_run(&run, "existed-before").await?;
+                    continue;
+                }
+                Found::Gone if self.is_gone_for_good(&run) => {
+                    self.drop_run(&run, "gone").await?;
+                    continue;
+                }
+                Found::Gone => Some("it is gone".to_owned()),
+                Found::Lacking(why) => Some(why),
+                Found::Waiting => None,
+            };
+            self.waits(&mut run, lacks).await?;
+            self.pending.insert(run.name.clone(), run);
+        }
+        if ready.is_empty() {
+            return Ok(());
+        }
+        self.context.ledger.ready(&ready).await?;
+        self.context.ready.notify_one();
+        self.context.health.clear(&self.ledger_key());
+        for (name, path) in complete {
+            tracing::info!(watch = self.watch.name, run = name, "complete");
+            self.pending.remove(&name);
+            self.unwatch(&path);
+        }
+        Ok(())
+    }
+
+    /// How long until a run is looked at again, if nothing hints at it.
+    fn pause(&self, run: &Pending) -> Duration {
+        let look = self.context.config.paces.look;
+        let still = run.stirred.elapsed();
+        (still / STILL).clamp(look, look * 60)
+    }
+
+    /// Whether a run was removed; an unmounted root takes none away.
+    fn is_gone_for_good(&self, run: &Pending) -> bool {
+        let long = run
+            .gone
+            .is_some_and(|since| since.elapsed() > self.watch.max_wait);
+        long && self.armed.is_some()
+    }
+
+    async fn drop_run(&mut self, run: &Pending, reason: &str) -> Result<(), LedgerError> {
+        let turned = (RunState::Acquiring, RunState::Ignored);
+        self.context
+            .ledger
+            .turn(run.id, turned, Some(reason))
+            .await?;
+        self.unwatch(&run.path);
+        Ok(())
+    }
+
+    fn ready_run(&self, run: &Pending, read: Read) -> ReadyRun {
+        let (config, watch) = (&self.context.config, &self.watch.name);
+        ReadyRun {
+            watch: watch.clone(),
+            name: run.name.clone(),
+            incarnation: Some(run.incarnation),
+            path: run.path.clone(),
+            seen_at: run.seen_at,
+            ready_at: now(),
+            jobs: plan(config, watch, &read.parameters, &Only::default()),
+            parameters: read.parameters,
+            sources: read.sources,
+            digest: read.digest,
+            identity: None,
+            asked: false,
+            limit: run.counted.then_some(self.watch.max_new_per_hour),
+            request: None,
+        }
+    }
+
+    /// Says in the ledger what a run lacks, once it was found twice: files that are being written
+    /// heal by themselves.
+    async fn waits(&mut self, run: &mut Pending, lacks: Option<String>) -> Result<(), LedgerError> {
+        let stalled = now() - run.seen_at > millis(self.watch.max_wait);
+        let slow = self.context.config.paces.look_stalled;
+        if stalled && run.stirred.elapsed() > slow {
+            run.due = Instant::now() + slow;
+        }
+        let why = match (stalled, lacks) {
+            (true, Some(why)) => Some(format!("stalled: {why}")),
+            (true, None) => Some("stalled".to_owned()),
+            (false, why) => why,
+        };
+        if run.found == why && run.reason != why {
+            self.context
+                .ledger
+                .set_reason(run.id, why.as_deref())
+                .await?;
+            let shown = why.as_deref().unwrap_or("again");
+            tracing::info!(watch = self.watch.name, run = run.name, "waits: {shown}");
+            run.reason.clone_from(&why);
+        }
+        run.found = why;
+        Ok(())
+    }
+}

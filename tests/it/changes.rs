@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Room, TEMPLATE, begin, finish, lines};
+use crate::support::{Room, TEMPLATE, begin, finish, lines, wait_until};
 
 #[test]
 fn a_run_that_is_renamed_stays_the_same_run() {
@@ -129,4 +129,59 @@ fn an_accepted_run_is_delivered_even_if_its_directory_goes() {
     room.await_ledger(&lines([1], "ready delivered"));
     room.restart();
     room.stays(&lines([1], "ready delivered"));
+}
+
+#[test]
+fn a_run_that_is_renamed_again_and_again_before_its_end_comes_once_at_its_end() {
+    let mut room = Room::watching("pattern = 'run_(?<run>\\d+).*'\nmax_wait = \"1s\"");
+    room.start();
+    let data = room.path("data");
+    begin(&data, "run_000001");
+    for step in 1..4 {
+        let to = |old: u32| format!("run_{old:06} ignored renamed-to run_{:06}", old + 1);
+        let mut wanted: Vec<_> = (1..step).map(to).collect();
+        wanted.extend(lines([step], "acquiring"));
+        room.await_ledger(&wanted);
+        let name = |number| data.join(format!("run_{number:06}"));
+        fs::rename(name(step), name(step + 1)).expect("renamed");
+    }
+    finish(&data.join("run_000004"));
+    room.await_delivered(1, 20);
+    // One that was given up comes back under another name.
+    begin(&data, "run_000005");
+    wait_until(20, "it is known", || room.runs().len() == 5);
+    fs::rename(data.join("run_000005"), room.path("away")).expect("moved away");
+    wait_until(20, "it is gone", || room.reason("run_000005") == "gone");
+    finish(&room.path("away"));
+    fs::rename(room.path("away"), data.join("run_000006")).expect("moved back");
+    room.await_delivered(2, 20);
+    room.restart();
+    room.await_delivered(2, 20);
+}
+
+#[test]
+fn a_run_that_is_replaced_before_its_end_is_delivered_as_what_is_there_now() {
+    for notify in [true, false] {
+        let mut room = Room::watching("");
+        if !notify {
+            room.environment
+                .push(("NBCOURIER_TEST_NO_NOTIFY", "1".into()));
+        }
+        room.start();
+        let data = room.path("data");
+        for number in 1..=9 {
+            begin(&data, &format!("run_{number:06}"));
+        }
+        room.await_ledger(&lines(1..=9, "acquiring"));
+        room.signal(rustix::process::Signal::STOP);
+        for number in 1..=9 {
+            fs::remove_dir_all(data.join(format!("run_{number:06}"))).expect("removed");
+            room.make_run(number);
+        }
+        room.signal(rustix::process::Signal::CONT);
+        room.await_delivered(9, 20);
+        room.restart();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        room.await_delivered(9, 20);
+    }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::{Room, begin, finish, long, make, random, wait_until};
+use crate::support::{Room, begin, finish, long, make, random};
 
 /// Numbers that a seed repeats.
 struct Dice(u64);
@@ -130,15 +130,24 @@ fn whatever_happens_to_runs_each_has_one_notebook_at_most_and_those_that_are_lef
         for run in field.runs.keys() {
             finish(run);
         }
-        let left: Vec<usize> = field.runs.values().map(|(energy, _)| *energy).collect();
-        wait_until(
-            30,
-            &format!("all that are left are delivered, seed {seed}"),
-            || {
-                let delivered = field.delivered();
-                left.iter().all(|energy| delivered.contains_key(energy))
-            },
-        );
+        let missing = |field: &Field| {
+            let delivered = field.delivered();
+            let runs = field.runs.iter();
+            let missing = runs.filter(|(_, (energy, _))| !delivered.contains_key(energy));
+            missing
+                .map(|(path, (energy, _))| format!("{energy} {}", path.display()))
+                .collect::<Vec<_>>()
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !missing(&field).is_empty() {
+            assert!(
+                Instant::now() < deadline,
+                "seed {seed}, not delivered: {:#?}\nthe ledger: {:#?}",
+                missing(&field),
+                field.room.ledger()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
         field.room.restart();
         std::thread::sleep(Duration::from_secs(1));
         let twice: Vec<_> = field

@@ -120,10 +120,10 @@ impl Room {
         }
     }
 
-    /// Fails unless the ledger holds exactly these runs, and goes on so for a second and a half.
+    /// Fails unless the ledger holds exactly these runs, and goes on so for a second: several scans.
     pub fn stays<T: AsRef<str>>(&self, wanted: &[T]) {
         let wanted = sorted(wanted);
-        let end = Instant::now() + Duration::from_millis(1500);
+        let end = Instant::now() + Duration::from_secs(1);
         while Instant::now() < end {
             let ledger = self.ledger();
             assert!(ledger == wanted, "{}", differing(&ledger, &wanted));

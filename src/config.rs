@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 pub use checked::Config;
 pub use mistakes::{Mistake, Mistakes};
+pub use presets::{preset, preset_names};
 use sheet::Sheet;
 
 /// The largest file that is read.

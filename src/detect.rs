@@ -3,11 +3,13 @@
 //! Every hint only makes some run due for a look, and looking is idempotent. Nothing is ever
 //! written into a watched directory.
 
+mod explain;
 mod facts;
 mod files;
 mod hints;
 mod identity;
 mod known;
+mod learn;
 mod look;
 mod readers;
 pub mod readiness;
@@ -27,6 +29,8 @@ use crate::config::checked::Watch;
 use crate::health::Health;
 use crate::ledger::Ledger;
 use crate::run::{Parameters, encode_name};
+pub use explain::{Explained, explain};
+pub use learn::{Learned, learn};
 pub use spool::parameters_of;
 
 /// What detection works with.
@@ -122,7 +126,12 @@ pub fn backend(directory: &Path) -> &'static str {
 /// # Errors
 /// When it can't be listed.
 pub fn count_runs(watch: &Watch) -> std::io::Result<usize> {
-    scan::all(watch).map(|runs| runs.len())
+    let mut runs = scan::all(watch)?;
+    if watch.pattern.has_segments() {
+        runs.sort_by_cached_key(|place| place.name(watch));
+        runs.dedup_by_key(|place| place.name(watch));
+    }
+    Ok(runs.len())
 }
 
 /// The newest run directories of all watches, at most `count`, newest first; which watches could

@@ -42,6 +42,8 @@ pub struct Paces {
     pub look_stalled: Duration,
     /// Between two scans of everything that also ask whether known runs are still the same.
     pub full_scan: Duration,
+    /// How long a command that is asked for metadata may take.
+    pub command: Duration,
     /// How long a trigger file must be unchanged.
     pub spool_settle: Duration,
     /// How long a trigger file that can't be parsed may still be in the writing.
@@ -59,6 +61,7 @@ impl Default for Paces {
             look: seconds(1),
             look_stalled: seconds(300),
             full_scan: seconds(600),
+            command: seconds(30),
             spool_settle: seconds(2),
             spool_patience: seconds(30),
         }
@@ -79,6 +82,7 @@ impl Paces {
             look: one(self.look),
             look_stalled: one(self.look_stalled),
             full_scan: one(self.full_scan),
+            command: one(self.command),
             spool_settle: one(self.spool_settle),
             spool_patience: one(self.spool_patience),
         }

@@ -4,12 +4,16 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Context, Stop, check, exit};
+use crate::detect;
 
 /// The template that `init` and `demo` begin with.
 pub(super) const TEMPLATE: &str = include_str!("../../config/templates/quicklook.ipynb");
 
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("destination").required(true).multiple(false).args(["hub", "server", "path"]))]
+#[command(
+    group = clap::ArgGroup::new("destination").multiple(false).args(["hub", "server", "path"]),
+    group = clap::ArgGroup::new("runs").required(true).multiple(false).args(["watch", "learn"]),
+)]
 pub(super) struct Arguments {
     /// Deliver to a `JupyterHub`
     #[arg(long, value_name = "URL")]
@@ -21,8 +25,12 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIRECTORY")]
     path: Option<PathBuf>,
     /// The parent of the run directories
+    #[arg(long, value_name = "DIRECTORY", requires = "destination")]
+    watch: Option<PathBuf>,
+    /// The same, and learn from the runs in it what they are called, what ends them and where
+    /// their metadata are; without a destination, add the watch to the configuration that is there
     #[arg(long, value_name = "DIRECTORY")]
-    watch: PathBuf,
+    learn: Option<PathBuf>,
     /// The user of the hub; without it, the token's owner
     #[arg(long, value_name = "NAME", requires = "hub")]
     user: Option<String>,
@@ -37,11 +45,15 @@ pub(super) struct Arguments {
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
     let file = std::path::absolute(&context.config)?;
     let home = file.parent().unwrap_or(Path::new("/"));
+    let watch = watch(context, arguments)?;
+    if arguments.hub.is_none() && arguments.server.is_none() && arguments.path.is_none() {
+        return add(context, &file, &watch).await;
+    }
     let template = match &arguments.template {
         Some(template) => std::path::absolute(template)?,
         None => home.join("templates/quicklook.ipynb"),
     };
-    let text = configuration(arguments, home, &template)?;
+    let text = configuration(arguments, home, (&watch.text("data"), &template))?;
     create(&file, &text)?;
     context.output.note(format!("wrote {}", file.display()));
     if arguments.template.is_none() && !template.exists() {
@@ -49,6 +61,73 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
         context.output.note(format!("wrote {}", template.display()));
     }
     next_steps(context, arguments, home)?;
+    check::run(context, &check::Arguments::default()).await
+}
+
+/// A watch table to be written.
+struct Watched {
+    directory: PathBuf,
+    keys: String,
+}
+
+impl Watched {
+    fn text(&self, name: &str) -> String {
+        let (directory, keys) = (quoted(&self.directory), &self.keys);
+        format!(
+            "[watch.{name}]\ndirectory = {directory}            # the parent of the run directories\n{keys}"
+        )
+    }
+}
+
+/// The watch that the arguments ask for, with the evidence where it was learned.
+fn watch(context: &Context, arguments: &Arguments) -> Result<Watched, Stop> {
+    let Some(learn) = &arguments.learn else {
+        let directory = arguments.watch.clone().unwrap_or_default();
+        let keys = "# pattern = 'run[_-]?(?<run>\\d+)'            # named groups become parameters\n\
+                    # ready = { marker = \"DONE\" }               # or { quiet = \"30s\" }, \"appears\"\n\
+                    # parameters = [\"run.json\"]                 # a metadata file inside the run directory\n";
+        return Ok(Watched {
+            directory: std::path::absolute(directory)?,
+            keys: keys.into(),
+        });
+    };
+    let directory = std::path::absolute(learn)?;
+    let learned = detect::learn(&directory).map_err(|why| Stop::new(exit::ARGUMENTS, why))?;
+    context
+        .output
+        .note(format!("learned from {}:", directory.display()));
+    for line in &learned.evidence {
+        context.output.note(format!("  {line}"));
+    }
+    Ok(Watched {
+        directory,
+        keys: learned.table,
+    })
+}
+
+/// Adds a watch to a configuration that is there.
+async fn add(context: &Context, file: &Path, watch: &Watched) -> Result<u8, Stop> {
+    if !file.exists() {
+        let message = format!(
+            "{} is not there, and no destination is named",
+            file.display()
+        );
+        return Err(Stop::new(exit::ARGUMENTS, message)
+            .hint("add --hub URL, --server URL or --path DIRECTORY"));
+    }
+    let name = watch
+        .directory
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let name: String = name.chars().map(letter).collect();
+    let part = file.with_file_name("conf.d").join(format!("{name}.toml"));
+    create(&part, &watch.text(&name))?;
+    context.output.note(format!(
+        "wrote {}; restart nbcourier to take it over",
+        part.display()
+    ));
     check::run(context, &check::Arguments::default()).await
 }
 
@@ -64,8 +143,11 @@ fn create(path: &Path, text: &str) -> Result<(), Stop> {
     })
 }
 
-fn configuration(arguments: &Arguments, home: &Path, template: &Path) -> Result<String, Stop> {
-    let watch = std::path::absolute(&arguments.watch)?;
+fn configuration(
+    arguments: &Arguments,
+    home: &Path,
+    (watch, template): (&str, &Path),
+) -> Result<String, Stop> {
     let mut text = String::from(
         "# nbcourier: a notebook for every finished run.\n\
          # All keys with their defaults: config/nbcourier.toml in the source, or the README.\n\n",
@@ -77,15 +159,10 @@ fn configuration(arguments: &Arguments, home: &Path, template: &Path) -> Result<
         );
     }
     text += &format!(
-        "[watch.data]\n\
-         directory = {}            # the parent of the run directories\n\
-         # pattern = 'run[_-]?(?<run>\\d+)'            # named groups become parameters\n\
-         # ready = {{ marker = \"DONE\" }}               # or {{ quiet = \"30s\" }}, \"appears\"\n\
-         # parameters = [\"run.json\"]                 # a JSON file inside the run directory\n\n\
+        "{watch}\n\
          [notebook.quicklook]\n\
          template = {}\n\
          # name = \"{{run_name}}.ipynb\"\n\n",
-        quoted(&watch),
         quoted(template),
     );
     text += &destination(arguments, home)?;

@@ -3,33 +3,101 @@
 use serde_json::Value;
 
 use super::{Context, Stop, exit};
+use crate::detect::{self, Explained};
 use crate::ledger::{Ledger, RunRow};
 use crate::status::json;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// A run's name, `watch:name`, its `run` parameter or a job's id
+    /// A run's name, `watch:name`, its `run` parameter or a job's id; or a path, to see why it is
+    /// a run or none and what it waits for
+    #[arg(value_name = "RUN|PATH")]
     run: String,
 }
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
     let config = context.load()?;
-    let ledger = context.ledger(&config).await?;
-    let row = find(&ledger, &arguments.run).await?;
-    let mut run = json::run(&row, &ledger.jobs(row.id).await?);
-    let events: Vec<Value> = ledger
-        .events(row.id)
-        .await?
-        .iter()
-        .map(json::event)
-        .collect();
-    if context.output.json {
-        run["events"] = Value::Array(events);
-        context.output.value(&run);
-    } else {
-        print(context, &run, &events);
+    let path = std::path::absolute(&arguments.run)?;
+    let said = detect::explain(&config, &path);
+    if said.is_empty() && arguments.run.starts_with(['/', '.']) {
+        let message = format!("no watch looks at {}", path.display());
+        let watched = config
+            .watches
+            .iter()
+            .map(|watch| watch.directory.display().to_string());
+        let watched: Vec<String> = watched.collect();
+        return Err(Stop::new(exit::ARGUMENTS, message)
+            .hint(format!("watched are: {}", watched.join(", "))));
     }
+    if said.is_empty() {
+        let ledger = context.ledger(&config).await?;
+        let row = find(&ledger, &arguments.run).await?;
+        show(context, &of_ledger(&ledger, &row).await?, &said);
+        return Ok(exit::DONE);
+    }
+    let mut run = serde_json::json!({ "path": path });
+    // Where the daemon has not run yet, nothing is known.
+    if let Ok(ledger) = context.ledger(&config).await
+        && let Some(row) = known(&ledger, &said).await?
+    {
+        run = of_ledger(&ledger, &row).await?;
+    }
+    run["detection"] = detection(&said);
+    show(context, &run, &said);
     Ok(exit::DONE)
+}
+
+/// All that the ledger knows of a run.
+async fn of_ledger(ledger: &Ledger, row: &RunRow) -> Result<Value, Stop> {
+    let mut run = json::run(row, &ledger.jobs(row.id).await?);
+    run["sources"] = serde_json::json!(row.sources);
+    let events = ledger.events(row.id).await?;
+    run["events"] = events.iter().map(json::event).collect();
+    Ok(run)
+}
+
+/// The run that a watch has found at the path.
+async fn known(ledger: &Ledger, said: &[Explained]) -> Result<Option<RunRow>, Stop> {
+    for each in said {
+        if let Some(name) = &each.run
+            && let Some(row) = ledger.latest(&each.watch, name).await?
+        {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+fn detection(said: &[Explained]) -> Value {
+    let each = said.iter().map(|said| {
+        let mut all = serde_json::Map::new();
+        all.insert("watch".into(), said.watch.clone().into());
+        all.insert("run".into(), said.run.clone().into());
+        let told = said.told.iter();
+        all.extend(told.map(|(about, text)| (about.replace(' ', "_"), text.clone().into())));
+        Value::Object(all)
+    });
+    each.collect()
+}
+
+fn show(context: &Context, run: &Value, said: &[Explained]) {
+    if context.output.json {
+        return context.output.value(run);
+    }
+    let line = |name: &str, value: &str| context.output.line(format!("{name:<12}{value}"));
+    for each in said {
+        line("watch", &each.watch);
+        for (about, text) in &each.told {
+            line(about, text);
+        }
+    }
+    if run["name"].is_null() {
+        return line("ledger", "knows nothing of it");
+    }
+    if !said.is_empty() {
+        context.output.line("");
+    }
+    print(context, run);
 }
 
 /// The one run that `text` means.
@@ -54,7 +122,7 @@ pub(super) async fn find(ledger: &Ledger, text: &str) -> Result<RunRow, Stop> {
     }
 }
 
-fn print(context: &Context, run: &Value, events: &[Value]) {
+fn print(context: &Context, run: &Value) {
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let line = |name: &str, value: &str| context.output.line(format!("{name:<12}{value}"));
     line(
@@ -70,7 +138,11 @@ fn print(context: &Context, run: &Value, events: &[Value]) {
         .unwrap_or_default();
     line("state", &format!("{}{reason}", text(&run["state"])));
     for (name, value) in run["parameters"].as_object().into_iter().flatten() {
-        line("parameter", &format!("{name} = {value}"));
+        let source = run["sources"][name].as_str();
+        let source = source
+            .map(|source| format!("  ({source})"))
+            .unwrap_or_default();
+        line("parameter", &format!("{name} = {value}{source}"));
     }
     for job in run["jobs"].as_array().into_iter().flatten() {
         context.output.line("");
@@ -109,7 +181,7 @@ fn print(context: &Context, run: &Value, events: &[Value]) {
         }
     }
     context.output.line("");
-    for event in events {
+    for event in run["events"].as_array().into_iter().flatten() {
         let actor = event["actor"]
             .as_str()
             .map(|actor| format!(" by {actor}"))

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::facts::identity_of;
 use super::readers::Sources;
 use super::readiness::{Verdict, count, judge};
 use super::signature::signature;
 use super::{files, from_name, identity, readers};
-use crate::config::checked::{Condition, Content, FileGlob, Watch};
+use crate::config::checked::{Condition, Content, FileGlob, Reader, Watch};
 use crate::ledger::{RunRow, SeenRun};
 use crate::notebook::sha256;
 use crate::run::{Parameters, RunState};
@@ -27,6 +28,8 @@ pub(super) struct Pending {
     /// Its files, where a run can have several.
     pub(super) files: BTreeSet<PathBuf>,
     pub(super) seen_at: i64,
+    /// What it is known again by.
+    identity: Option<String>,
     /// Whether it counts towards `max_new_per_hour`.
     pub(super) counted: bool,
     /// Its signature at the very first start of the watch.
@@ -43,6 +46,8 @@ pub(super) struct Pending {
     pub(super) superseded: Option<Instant>,
     /// Since when nothing is there.
     pub(super) gone: Option<Instant>,
+    /// How often in a row its metadata could not be read.
+    pub(super) failed: u32,
     signature: Option<String>,
     since: Instant,
 }
@@ -58,6 +63,7 @@ impl Pending {
             files: BTreeSet::from([run.path.clone()]),
             path: run.path,
             seen_at: run.seen_at,
+            identity: run.identity,
             counted: run.counted,
             baseline: run.baseline,
             reason: None,
@@ -66,6 +72,7 @@ impl Pending {
             stirred: now,
             superseded: None,
             gone: None,
+            failed: 0,
             signature: None,
             since: now,
         }
@@ -106,6 +113,14 @@ impl Pending {
         (signature, now.duration_since(self.since))
     }
 
+    /// Whether another run lies where it was.
+    fn is_another(&self) -> bool {
+        match (&self.identity, identity_of(&self.path)) {
+            (Some(known), Some(found)) => *known != found,
+            _ => false,
+        }
+    }
+
     /// Whether anything of it is there; the first of several files may have been moved away.
     fn is_there(&mut self) -> bool {
         if self.path.exists() {
@@ -113,6 +128,7 @@ impl Pending {
             return true;
         }
         if let Some(other) = self.files.iter().find(|file| file.exists()) {
+            self.identity = identity_of(other);
             self.path = other.clone();
             return true;
         }
@@ -146,16 +162,33 @@ pub(super) enum Found {
     Lacking(String),
     /// Nothing of it is there.
     Gone,
+    /// Another run has its name.
+    Another,
     /// Complete, unchanged since the very first start.
     Existed,
-    /// Complete.
+    /// Complete; its metadata are to be read.
+    Complete,
+    /// Complete, and read.
     Ready(Box<Read>),
+}
+
+/// Reads the metadata of a complete run, commands up to `limit` each.
+pub(super) fn read_complete(watch: &Watch, run: &Pending, limit: Duration) -> Found {
+    match read_now(watch, (&run.name, &run.path), (run.seen_at, limit)) {
+        // What was read may be of the other one.
+        _ if run.is_another() => Found::Another,
+        Ok(read) => Found::Ready(Box::new(read)),
+        Err(lacks) => Found::Lacking(lacks),
+    }
 }
 
 /// Looks at a run.
 pub(super) fn look(watch: &Watch, run: &mut Pending) -> Found {
     if !run.is_there() {
         return Found::Gone;
+    }
+    if run.is_another() {
+        return Found::Another;
     }
     if run.path.is_dir()
         && let Err(error) = std::fs::read_dir(&run.path)
@@ -178,11 +211,7 @@ pub(super) fn look(watch: &Watch, run: &mut Pending) -> Found {
             return Found::Waiting;
         }
     }
-    // Last, since a command may be asked.
-    match read(watch, base(&run.path), known) {
-        Ok(read) => Found::Ready(Box::new(read)),
-        Err(lacks) => Found::Lacking(lacks),
-    }
+    Found::Complete
 }
 
 /// Whether the watch's condition is met.
@@ -237,7 +266,7 @@ fn has_content(base: &Path, content: &Content, known: &Parameters) -> Result<boo
 /// Whether the number in a counter file is not below the run's.
 fn reached(file: &Path, name: &str, known: &Parameters) -> Result<bool, String> {
     let shown = file.display();
-    let text = std::fs::read(file).map_err(|error| format!("{shown} can be read: {error}"))?;
+    let text = readers::beginning(file).map_err(|why| format!("{shown} can be read: {why}"))?;
     let text = String::from_utf8_lossy(&text);
     let Some(last) = count(&text) else {
         return Err(format!("{shown} holds a number"));
@@ -260,10 +289,19 @@ fn requires(base: &Path, globs: &[FileGlob], known: &Parameters) -> Verdict {
     Ok(())
 }
 
-/// Reads the metadata over what the name tells.
-fn read(watch: &Watch, base: &Path, known: Parameters) -> Result<Read, String> {
-    let (mut parameters, mut sources) = (known, Sources::new());
-    readers::merge(base, &watch.parameters, &mut parameters, &mut sources)?;
+/// A run's metadata over what its name tells, as they are now, whether it is complete or not;
+/// commands may take up to `limit` each.
+///
+/// # Errors
+/// What is missing or wrong.
+pub(super) fn read_now(
+    watch: &Watch,
+    (name, path): (&str, &Path),
+    (seen_at, limit): (i64, Duration),
+) -> Result<Read, String> {
+    let mut parameters = from_name(watch, name, path, seen_at);
+    let (mut sources, readers) = (Sources::new(), &watch.parameters);
+    readers::merge(base(path), (readers, limit), &mut parameters, &mut sources)?;
     let digest = (!sources.is_empty()).then(|| {
         let read = parameters
             .iter()
@@ -280,16 +318,22 @@ fn read(watch: &Watch, base: &Path, known: Parameters) -> Result<Read, String> {
     })
 }
 
-/// A run's metadata as they are now, whether it is complete or not.
-///
-/// # Errors
-/// What is missing or wrong.
-pub(super) fn read_now(
-    watch: &Watch,
-    (name, path): (&str, &Path),
-    seen_at: i64,
-) -> Result<Read, String> {
-    read(watch, base(path), from_name(watch, name, path, seen_at))
+/// What a run lacks whose condition is met; commands are not asked.
+pub(super) fn lacks(watch: &Watch, run: &Pending) -> Option<String> {
+    let known = from_name(watch, &run.name, &run.path, run.seen_at);
+    let base = base(&run.path);
+    let files = watch
+        .parameters
+        .iter()
+        .filter(|reader| matches!(reader, Reader::File { .. }));
+    let files: Vec<Reader> = files.cloned().collect();
+    let read = || {
+        let (parameters, sources) = (&mut known.clone(), &mut Sources::new());
+        readers::merge(base, (&files, Duration::ZERO), parameters, sources)
+    };
+    requires(base, &watch.requires, &known)
+        .and_then(|()| read())
+        .err()
 }
 
 /// Whether a run is complete at this one look, and its signature.

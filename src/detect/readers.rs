@@ -5,11 +5,14 @@ mod file;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use super::files;
 use crate::config::checked::{BUILT_IN, Reader};
 use crate::run::Parameters;
 use crate::text::{Format, at};
+
+pub(super) use file::beginning;
 
 /// Which reader each parameter came from: a file's name, or `command NAME`.
 pub(super) type Sources = BTreeMap<String, String>;
@@ -20,18 +23,18 @@ type Given = (String, Parameters);
 /// Merges what the readers give over `parameters`, in order. Files are relative to `base`. What
 /// nbcourier itself says of a run (`run_name`, `run_dir`, `watch`) stays, whatever they hold.
 ///
-/// Blocks, commands up to 30 s each.
+/// Blocks, each command up to `limit`.
 ///
 /// # Errors
 /// What is missing or wrong, in a sentence; it may heal by itself, as a file is being written.
 pub(super) fn merge(
     base: &Path,
-    readers: &[Reader],
+    (readers, limit): (&[Reader], Duration),
     parameters: &mut Parameters,
     sources: &mut Sources,
 ) -> Result<(), String> {
     for reader in readers {
-        let Some((source, found)) = give(base, reader, parameters)? else {
+        let Some((source, found)) = give(base, (reader, limit), parameters)? else {
             continue;
         };
         for (key, value) in found {
@@ -57,14 +60,18 @@ pub(super) fn value(
     Ok(found.and_then(|(_, found)| found))
 }
 
-fn give(base: &Path, reader: &Reader, parameters: &Parameters) -> Result<Option<Given>, String> {
+fn give(
+    base: &Path,
+    (reader, limit): (&Reader, Duration),
+    parameters: &Parameters,
+) -> Result<Option<Given>, String> {
     match reader {
         Reader::Command(words) => {
             let program = words.first().map(|word| Path::new(word).file_name());
             let program = program.flatten().unwrap_or_default().to_string_lossy();
             let source = format!("command {program}");
             let found =
-                command::ask(words, parameters).map_err(|why| format!("{source}: {why}"))?;
+                command::ask(words, parameters, limit).map_err(|why| format!("{source}: {why}"))?;
             Ok(Some((source, found)))
         }
         Reader::File {
@@ -119,6 +126,8 @@ fn picked(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
     use serde_json::json;
 
     fn file(file: &str, optional: bool, keys: &[(&str, &str)]) -> Reader {
@@ -161,7 +170,8 @@ mod tests {
             Reader::Command(vec!["echo".into(), "{\"z\": \"{{{run:03}}}\"}".into()]),
         ];
         let mut sources = Sources::new();
-        let refused = merge(dir.path(), &readers, parameters, &mut sources).expect_err("braces");
+        let refused =
+            merge(dir.path(), (&readers, LIMIT), parameters, &mut sources).expect_err("braces");
         assert!(refused.starts_with("command echo: "), "{refused}");
         let readers = [
             &readers[..5],
@@ -171,7 +181,7 @@ mod tests {
             ])],
         ]
         .concat();
-        merge(dir.path(), &readers, parameters, &mut sources).expect("merged");
+        merge(dir.path(), (&readers, LIMIT), parameters, &mut sources).expect("merged");
         assert_eq!(
             serde_json::to_string(parameters).expect("JSON"),
             "{\"run_name\":\"r\",\"run\":\"7\",\"x\":1,\"y\":2.50,\"number\":7,\"z\":\"007\"}"
@@ -206,7 +216,12 @@ mod tests {
         ];
         for (reader, expected) in table {
             let mut parameters = Parameters::new();
-            let why = merge(dir.path(), &[reader], &mut parameters, &mut Sources::new());
+            let why = merge(
+                dir.path(),
+                (&[reader], LIMIT),
+                &mut parameters,
+                &mut Sources::new(),
+            );
             let why = why.expect_err(expected);
             assert!(why.contains(expected), "{why}");
         }

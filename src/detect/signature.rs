@@ -6,10 +6,11 @@ use std::hash::{Hash as _, Hasher as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Entries and levels that are taken in, so that a look stays cheap however large a run is.
 const ENTRIES: usize = 10_000;
-const LEVELS: usize = 3;
+const LEVELS: usize = 8;
 
 /// What differs after nearly every change below these places: names, sizes and times are only ever
 /// compared for equality, with themselves, since copied data keep old times and clocks of file
@@ -27,8 +28,20 @@ pub(super) fn signature<'p>(places: impl IntoIterator<Item = &'p Path>) -> Strin
     format!("{} {} {:?} {:x}", sum.count, sum.size, sum.latest, sum.hash)
 }
 
+/// When anything that is no directory was written last below a place.
+pub(super) fn newest(place: &Path) -> Option<SystemTime> {
+    let facts = std::fs::metadata(place).ok()?;
+    let mut sum = Sum::default();
+    match facts.is_dir() {
+        true => sum.directory(place),
+        false => sum.add(b"", 0, &facts),
+    }
+    sum.written
+}
+
 #[derive(Default)]
 struct Sum {
+    written: Option<SystemTime>,
     count: usize,
     size: u64,
     latest: (i64, i64, i64, i64),
@@ -50,6 +63,9 @@ impl Sum {
             facts.mtime_nsec(),
         );
         self.latest = self.latest.max(times);
+        if !facts.is_dir() {
+            self.written = self.written.max(facts.modified().ok());
+        }
     }
 
     fn directory(&mut self, top: &Path) {

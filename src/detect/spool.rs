@@ -87,7 +87,7 @@ fn resolve(config: &Config, request: &Request, key: Option<String>) -> Result<Re
     let seen_at = now();
     let watch_name = watch.map_or(SPOOL, |watch| watch.name.as_str());
     let read = match watch {
-        Some(watch) => read_now(watch, (&name, &path), seen_at)
+        Some(watch) => read_now(watch, (&name, &path), (seen_at, config.paces.command))
             .map_err(|why| Rejection::new("metadata", format!("{}: {why}", path.display())))?,
         None => Read {
             parameters: built_in(SPOOL, &name, &path, seen_at),

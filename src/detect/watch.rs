@@ -12,15 +12,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::Context;
 use super::facts::Root;
 use super::hints::Hints;
 use super::known::Known;
-use super::look::Pending;
+use super::look::{Found, Pending};
 use super::scan::{Depth, Listings, Scan, Scanner};
 use crate::config::checked::Watch;
 use crate::ledger::LedgerError;
+pub(super) use seen::seen;
 
 /// Runs in one transaction, and looked at before the next commit.
 const BATCH: usize = 1000;
@@ -50,7 +52,13 @@ struct Room {
     known: Known,
     listings: Listings,
     pending: HashMap<String, Pending>,
+    /// Complete runs whose metadata are read just now.
+    reading: JoinSet<(Found, Pending)>,
     next_full: Instant,
+    /// Until when the root counts as another one than before: what is in it comes piece by piece.
+    moved: Option<Instant>,
+    /// Numbers that were used again since the last full scan.
+    reused: usize,
     /// Whether a hint or a lost one asks for a scan before its time.
     rescan: bool,
     /// Before which no such scan begins.
@@ -68,6 +76,9 @@ impl Room {
             known: Known::default(),
             listings: Listings::default(),
             pending: HashMap::new(),
+            reading: JoinSet::new(),
+            moved: None,
+            reused: 0,
             rescan: false,
             earliest: now,
         }
@@ -226,7 +237,10 @@ impl Room {
             return self.first_start(found.new, &row, identity.as_deref()).await;
         }
         self.see(found.new).await?;
-        self.again(found.doubtful, moved).await?;
+        if moved {
+            self.moved = Some(Instant::now() + self.context.config.paces.full_scan);
+        }
+        self.again(found.doubtful).await?;
         self.segments(found.segments);
         if let Some(identity) = identity.filter(|identity| row.root.as_ref() != Some(identity)) {
             self.context
@@ -236,6 +250,7 @@ impl Room {
         }
         if full {
             self.next_full = Instant::now() + self.context.config.paces.full_scan;
+            self.reused = 0;
             self.refresh().await?;
         }
         Ok(())

@@ -110,12 +110,32 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Records runs that are there already; each comes back with its number.
+    /// Records runs that are there already; each comes back with its number. One that another watch
+    /// has too is that watch's.
     ///
     /// # Errors
     /// When the ledger can't be written.
     pub async fn add(&mut self, runs: Vec<SeenRun>) -> Result<Vec<(i64, SeenRun)>, LedgerError> {
-        insert(&mut self.transaction, runs).await
+        let db = &mut self.transaction;
+        let known = known_identities(db, &runs).await?;
+        let mut all = Vec::with_capacity(runs.len());
+        for mut run in runs {
+            let is_known = run
+                .identity
+                .as_ref()
+                .is_some_and(|identity| known.contains(identity));
+            if let Some(other) = if is_known {
+                twin(db, &run).await?
+            } else {
+                None
+            } {
+                run.state = RunState::Ignored;
+                run.reason = Some(format!("same-as {}:{}", other.watch, other.name));
+                run.jobs.clear();
+            }
+            all.push(run);
+        }
+        insert(db, all).await
     }
 
     /// Makes all of it durable.
@@ -321,6 +341,26 @@ impl Ledger {
             .await?)
     }
 
+    /// The run of that name that had this identity.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn former(
+        &self,
+        watch: &str,
+        name: &str,
+        identity: &str,
+    ) -> Result<Option<RunRow>, LedgerError> {
+        let sql = "SELECT * FROM runs WHERE watch = ? AND name = ? AND identity = ? \
+                   ORDER BY incarnation DESC LIMIT 1";
+        Ok(sqlx::query_as(sql)
+            .bind(watch)
+            .bind(name)
+            .bind(identity)
+            .fetch_optional(&self.read)
+            .await?)
+    }
+
     /// The runs of a watch that are not complete yet, in the order in which they were seen.
     ///
     /// # Errors
@@ -385,10 +425,11 @@ async fn known_identities(
     Ok(known.into_iter().collect())
 }
 
-/// The run that this one is under another name.
+/// The run that this one is under another name; one that was given up under its name is none.
 async fn twin(db: &mut SqliteConnection, seen: &SeenRun) -> Result<Option<RunRow>, LedgerError> {
     let sql = "SELECT * FROM runs WHERE identity = ? AND NOT (watch = ? AND name = ?) \
-               ORDER BY id LIMIT 1";
+               AND NOT (state = 'ignored' AND (reason IN ('gone', 'replaced') OR reason LIKE 'renamed-to %')) \
+               ORDER BY state <> 'acquiring', id LIMIT 1";
     Ok(sqlx::query_as(sql)
         .bind(&seen.identity)
         .bind(&seen.watch)

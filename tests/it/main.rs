@@ -12,6 +12,7 @@ mod commands;
 mod hostile;
 mod kill;
 mod layouts;
+mod learn;
 mod limits;
 mod mass;
 mod metadata;

@@ -16,9 +16,6 @@ use crate::notebook::expand;
 use crate::run::Parameters;
 use crate::text::{Format, object, utf8};
 
-/// How long it may take.
-const LIMIT: Duration = Duration::from_secs(30);
-
 /// How often it is seen whether it has ended while something it started holds its pipes.
 const PACE: Timespec = Timespec {
     tv_sec: 0,
@@ -33,13 +30,17 @@ const COMPLAINT: usize = 4096;
 
 /// The object that a command prints. The placeholders of its arguments are filled with the
 /// parameters so far, as they are.
-pub(super) fn ask(words: &[String], parameters: &Parameters) -> Result<Parameters, String> {
+pub(super) fn ask(
+    words: &[String],
+    parameters: &Parameters,
+    limit: Duration,
+) -> Result<Parameters, String> {
     let (program, arguments) = words.split_first().ok_or("it is empty")?;
     let filled = arguments.iter().map(|word| expand(word, parameters));
     let arguments: Vec<String> = filled
         .collect::<Result<_, _>>()
         .map_err(|error| error.what)?;
-    let printed = run(program, &arguments, LIMIT)?;
+    let printed = run(program, &arguments, limit)?;
     let read = utf8(&printed).and_then(|(text, _)| object(Format::Json.read(text)?));
     read.map_err(|error| format!("what it printed: {}", error.what))
 }
@@ -160,6 +161,8 @@ impl Pipe {
 mod tests {
     use super::*;
 
+    const LIMIT: Duration = Duration::from_secs(30);
+
     fn shell(script: &str, limit: Duration) -> Result<Vec<u8>, String> {
         run("sh", &["-c".into(), script.into()], limit)
     }
@@ -170,7 +173,7 @@ mod tests {
         let mut parameters = Parameters::new();
         parameters.insert("run".into(), 7.into());
         parameters.insert("run_name".into(), "$(x) 'é/..".into());
-        ask(&words, &parameters)
+        ask(&words, &parameters, LIMIT)
     }
 
     #[test]
@@ -212,7 +215,11 @@ mod tests {
         }
         let why = run("/nowhere/program", &[], LIMIT).expect_err("nothing there");
         assert!(why.starts_with("it can't be started"), "{why}");
-        let missing = ask(&["echo".into(), "{other}".into()], &Parameters::new());
+        let missing = ask(
+            &["echo".into(), "{other}".into()],
+            &Parameters::new(),
+            LIMIT,
+        );
         assert!(missing.expect_err("no parameter").contains("other"));
     }
 

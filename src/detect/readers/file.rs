@@ -16,6 +16,9 @@ use crate::text::{Format, object, utf8};
 /// Larger metadata files are refused, bytes; of larger JSON Lines both ends are read.
 const LARGEST: u64 = 4 << 20;
 
+/// How much of a small one, bytes.
+const BEGINNING: u64 = 4 << 10;
+
 /// How much of each end, bytes.
 const END: u64 = 1 << 20;
 
@@ -47,19 +50,39 @@ pub(super) fn read(base: &Path, name: &str, format: Format) -> Result<Option<Par
     })
 }
 
+/// The beginning of a small file that is named by its whole path.
+///
+/// # Errors
+/// Why it can't be read, in a sentence.
+pub(in super::super) fn beginning(path: &Path) -> Result<Vec<u8>, String> {
+    let file = File::from(openat(CWD, path, FLAGS, Mode::empty()).map_err(told)?);
+    let facts = file.metadata().map_err(|error| error.to_string())?;
+    if !facts.is_file() {
+        return Err("it is no regular file".into());
+    }
+    let mut bytes = Vec::new();
+    let read = (&file).take(BEGINNING).read_to_end(&mut bytes);
+    read.map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
 fn open(base: &Path, name: &str) -> Result<File, String> {
     let opened = match name.starts_with('/') {
         // The configuration names it, so links are its author's business.
         true => openat(CWD, name, FLAGS, Mode::empty()),
         false => beneath(base, name),
     };
-    opened.map(File::from).map_err(|error| match error {
+    opened.map(File::from).map_err(told)
+}
+
+fn told(error: Errno) -> String {
+    match error {
         Errno::XDEV => "it is a symbolic link that leads out of the run".into(),
         Errno::LOOP => "it is a symbolic link; a regular file is needed".into(),
         Errno::NXIO => "it is no regular file".into(),
         Errno::AGAIN => "it is being written".into(),
         error => format!("it can't be read: {}", std::io::Error::from(error)),
-    })
+    }
 }
 
 /// Links may lead elsewhere below `base` only. Kernels before 5.6 and some sandboxes have no such

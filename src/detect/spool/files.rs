@@ -90,11 +90,13 @@ impl Spool {
 
     async fn round(&mut self) -> Result<(), Trouble> {
         self.prepare()?;
+        let mut trouble = None;
         if !self.replayed {
             for file in list(&self.root.join("work")).map_err(|error| self.trouble(&error))? {
-                self.take(&file).await?;
+                if let Err(error) = self.take(&file).await {
+                    trouble = Some(error);
+                }
             }
-            self.replayed = true;
         }
         let files = list(&self.root).map_err(|error| self.trouble(&error))?;
         self.seen.retain(|path, _| files.contains(path));
@@ -102,11 +104,20 @@ impl Spool {
             self.context.health.clear(&notice(&gone));
         }
         for file in files {
-            if let Some(claimed) = self.claim(&file)? {
-                self.take(&claimed).await?;
+            if let Err(error) = self.claim_and_take(&file).await {
+                trouble = Some(error);
             }
         }
-        Ok(())
+        // What could not be taken or put away lies in `work` and is taken up again.
+        self.replayed = trouble.is_none();
+        trouble.map_or(Ok(()), Err)
+    }
+
+    async fn claim_and_take(&mut self, file: &Path) -> Result<(), Trouble> {
+        match self.claim(file)? {
+            Some(claimed) => self.take(&claimed).await,
+            None => Ok(()),
+        }
     }
 
     /// The directories; never a spool into which everybody may write.

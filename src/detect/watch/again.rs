@@ -1,15 +1,18 @@
 //! Known names that may stand for other runs than before: numbers that are used again, directories
-//! that were copied or restored.
+//! that were copied, restored or switched.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use super::super::facts::found;
-use super::super::identity::{Verdict, is_mass, judge};
+use super::super::identity::{Found, Verdict, is_mass, judge};
 use super::super::look::{Pending, read_now};
 use super::super::scan::Place;
+use super::super::signature::newest;
 use super::seen::seen;
 use super::{BATCH, Room};
 use crate::config::checked::Watch;
+use crate::job::millis;
 use crate::ledger::{LedgerError, RunRow, SeenRun};
 use crate::run::RunState;
 
@@ -18,30 +21,75 @@ struct Doubt {
     place: Place,
     row: RunRow,
     verdict: Verdict,
+    /// Its identity now.
+    identity: Option<String>,
+    /// Whether all in it was written before the run was recorded: copies keep old times.
+    older: bool,
+    /// A hash of its metadata now, where it takes that to tell.
+    digest: Option<String>,
+}
+
+impl Doubt {
+    /// One look at what lies where a known run was.
+    fn of(watch: &Watch, place: Place, row: RunRow, limit: Duration) -> Self {
+        let found = found(&row.path);
+        let verdict = judge(row.identity.as_deref(), row.seen_at, &found);
+        let read = || read_now(watch, (&row.name, &row.path), (row.seen_at, limit));
+        let asks = matches!(verdict, Verdict::Reused | Verdict::Ask) && row.digest.is_some();
+        Self {
+            digest: asks.then(read).and_then(|read| read.ok()?.digest),
+            older: verdict == Verdict::Reused && is_older(&row),
+            identity: match found {
+                Found::Born(identity, _) => Some(identity),
+                Found::Nothing | Found::Unborn => None,
+            },
+            verdict,
+            place,
+            row,
+        }
+    }
+
+    /// Whether it says the same as the run that was delivered.
+    fn says_the_same(&self) -> bool {
+        self.digest == self.row.digest
+    }
+
+    /// Whether it is the known run, copied or restored.
+    fn is_copy(&self, mass: bool) -> bool {
+        let delivered = self.row.state == RunState::Ready.as_str();
+        let alike = self.says_the_same() && (self.older || self.row.digest.is_some());
+        alike && (self.older || mass) || mass && !delivered
+    }
+}
+
+fn is_older(row: &RunRow) -> bool {
+    let written = newest(&row.path).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    written.is_some_and(|time| millis(time) <= row.ready_at.unwrap_or(row.seen_at))
 }
 
 impl Room {
-    /// Finds out which of these names stand for other runs; `moved` says that the whole directory
-    /// is another one than before.
-    pub(super) async fn again(
-        &mut self,
-        mut places: Vec<Place>,
-        moved: bool,
-    ) -> Result<(), LedgerError> {
+    /// Finds out which of these names stand for other runs.
+    pub(super) async fn again(&mut self, mut places: Vec<Place>) -> Result<(), LedgerError> {
         places.dedup_by_key(|place| place.name(&self.watch));
         let mut reused = Vec::new();
         for some in places.chunks(BATCH) {
             for doubt in self.doubts(some).await? {
-                match doubt.verdict {
+                match &doubt.verdict {
                     Verdict::Same => self.comes_back(doubt.row).await?,
-                    Verdict::Adopt(identity) => self.adopt(doubt.row, identity).await?,
-                    Verdict::Reused => reused.push(doubt),
-                    Verdict::Ask if self.has_other_metadata(&doubt).await => reused.push(doubt),
-                    Verdict::Ask => self.comes_back(doubt.row).await?,
+                    Verdict::Adopt(identity) => {
+                        let identity = identity.clone();
+                        self.adopt(doubt.row, &identity).await?;
+                    }
+                    Verdict::Ask if doubt.digest.is_none() || doubt.says_the_same() => {
+                        self.comes_back(doubt.row).await?;
+                    }
+                    Verdict::Ask | Verdict::Reused => reused.push(doubt),
                 }
             }
         }
-        let mass = moved || is_mass(reused.len(), self.known.len());
+        self.reused += reused.iter().filter(|doubt| !doubt.older).count();
+        let moved = self.moved.is_some_and(|until| Instant::now() < until);
+        let mass = moved || is_mass(self.reused, self.known.len());
         for doubt in reused {
             self.used_again(doubt, mass).await?;
         }
@@ -55,29 +103,20 @@ impl Room {
             let row = self.context.ledger.latest(&self.watch.name, &name).await?;
             rows.extend(row.map(|row| (place.clone(), row)));
         }
-        let judged = move || {
-            let judge = |(place, row): (Place, RunRow)| Doubt {
-                verdict: judge(row.identity.as_deref(), row.seen_at, &found(&row.path)),
-                place,
-                row,
-            };
-            rows.into_iter().map(judge).collect()
+        let (watch, limit): (Arc<Watch>, _) = (self.watch.clone(), self.limit());
+        let doubts = move || {
+            let doubt = |(place, row)| Doubt::of(&watch, place, row, limit);
+            rows.into_iter().map(doubt).collect()
         };
-        Ok(tokio::task::spawn_blocking(judged)
+        Ok(tokio::task::spawn_blocking(doubts)
             .await
             .unwrap_or_default())
     }
 
-    /// Whether a run's metadata are there and others than those it was delivered with.
-    async fn has_other_metadata(&self, doubt: &Doubt) -> bool {
-        let digest = digest_now(&self.watch, &doubt.row).await;
-        digest.is_some() && doubt.row.digest.is_some() && digest != doubt.row.digest
-    }
-
-    /// A run that was given up since it was gone.
+    /// A run that was given up, since it was gone or another had its name.
     async fn comes_back(&mut self, row: RunRow) -> Result<(), LedgerError> {
-        let gone = row.state == RunState::Ignored.as_str() && row.reason.as_deref() == Some("gone");
-        if gone {
+        let given_up = matches!(row.reason.as_deref(), Some("gone" | "replaced"));
+        if given_up && row.state == RunState::Ignored.as_str() {
             let turned = (RunState::Ignored, RunState::Acquiring);
             self.context.ledger.turn(row.id, turned, None).await?;
             tracing::info!(watch = self.watch.name, run = row.name, "is back");
@@ -86,54 +125,59 @@ impl Room {
         Ok(())
     }
 
-    async fn adopt(&mut self, row: RunRow, identity: String) -> Result<(), LedgerError> {
-        self.known.insert(&row.name, Some(&identity));
-        self.context.ledger.adopt(row.id, &identity).await?;
-        self.comes_back(row).await
+    async fn adopt(&mut self, row: RunRow, identity: &str) -> Result<(), LedgerError> {
+        self.known.insert(&row.name, Some(identity));
+        self.context.ledger.adopt(row.id, identity).await?;
+        // As observed under its former identity it would be another one.
+        self.pending.remove(&row.name);
+        let row = RunRow {
+            identity: Some(identity.to_owned()),
+            ..row
+        };
+        match row.state == RunState::Acquiring.as_str() {
+            true => drop(self.pending.insert(row.name.clone(), Pending::new(row))),
+            false => self.comes_back(row).await?,
+        }
+        Ok(())
     }
 
     /// Another run has the name of a known one. Among many at once, as after a restored backup,
     /// those that say the same as before are the same, and a person decides about the others.
     async fn used_again(&mut self, doubt: Doubt, mass: bool) -> Result<(), LedgerError> {
-        let Doubt { place, row, .. } = doubt;
+        let (watch, name) = (self.watch.name.clone(), doubt.row.name.clone());
+        if let Some(identity) = &doubt.identity {
+            self.known.insert(&name, Some(identity));
+            let former = self.context.ledger.former(&watch, &name, identity).await?;
+            if let Some(former) = former {
+                self.give_up(&doubt.row).await?;
+                return self.comes_back(former).await;
+            }
+            if doubt.is_copy(mass) {
+                return self.adopt(doubt.row, identity).await;
+            }
+        }
+        tracing::info!(watch, run = name, "its number is used again");
+        self.give_up(&doubt.row).await?;
         let (watch, config) = (self.watch.clone(), self.context.config.clone());
+        let (place, incarnation) = (doubt.place, doubt.row.incarnation + 1);
         let fresh = tokio::task::spawn_blocking(move || seen(&watch, &config, &place)).await;
         let Ok(fresh) = fresh else { return Ok(()) };
-        let delivered = row.state == RunState::Ready.as_str();
-        let same = mass && (!delivered || digest_now(&self.watch, &row).await == row.digest);
-        let told = !delivered || row.digest.is_some();
-        if let Some(identity) = fresh.identity.clone().filter(|_| same && told) {
-            return self.adopt(row, identity).await;
-        }
-        tracing::info!(
-            watch = self.watch.name,
-            run = row.name,
-            "its number is used again"
-        );
-        let turned = (RunState::Acquiring, RunState::Ignored);
-        self.context
-            .ledger
-            .turn(row.id, turned, Some("replaced"))
-            .await?;
-        self.pending.remove(&row.name);
         let run = SeenRun {
-            incarnation: row.incarnation + 1,
+            incarnation,
             held: mass,
             jobs: if mass { vec![] } else { fresh.jobs },
             ..fresh
         };
         self.see_runs(vec![run]).await
     }
-}
 
-/// The digest of a run's metadata as they are now.
-async fn digest_now(watch: &Arc<Watch>, row: &RunRow) -> Option<String> {
-    let (watch, name, path, seen_at) = (
-        watch.clone(),
-        row.name.clone(),
-        row.path.clone(),
-        row.seen_at,
-    );
-    let read = move || read_now(&watch, (&name, &path), seen_at);
-    tokio::task::spawn_blocking(read).await.ok()?.ok()?.digest
+    /// A run that is not complete and no longer there.
+    async fn give_up(&mut self, row: &RunRow) -> Result<(), LedgerError> {
+        let turned = (RunState::Acquiring, RunState::Ignored);
+        self.pending.remove(&row.name);
+        self.context
+            .ledger
+            .turn(row.id, turned, Some("replaced"))
+            .await
+    }
 }

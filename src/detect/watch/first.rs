@@ -1,14 +1,13 @@
 //! The very first start of a watch: what is there already.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::super::facts::found;
 use super::super::identity::Found;
 use super::super::look::{Pending, complete_now};
 use super::super::readiness::stay;
 use super::super::scan::{Place, later};
-use super::seen::seen;
+use super::seen::{bare, seen};
 use super::{BATCH, Room};
 use crate::config::Config;
 use crate::config::checked::{Existing, Watch};
@@ -101,31 +100,32 @@ fn judge(watch: &Watch, mut places: Vec<Place>, awaited: i64) -> Vec<(Place, Fir
     first.collect()
 }
 
-fn existing(watch: &Arc<Watch>, config: &Config, (place, first): &(Place, First)) -> SeenRun {
+fn existing(watch: &Watch, config: &Config, (place, first): &(Place, First)) -> SeenRun {
+    if *first == First::Stays {
+        // Of millions nothing more is asked of the file system.
+        return ignored(bare(watch, place));
+    }
     let run = SeenRun {
         counted: *first == First::New,
         ..seen(watch, config, place)
     };
-    match first {
-        First::New => run,
-        First::Wanted => SeenRun {
-            jobs: vec![],
+    if *first == First::New {
+        return run;
+    }
+    let run = SeenRun {
+        jobs: vec![],
+        ..run
+    };
+    if *first == First::Wanted {
+        return run;
+    }
+    match complete_now(watch, &mut Pending::of(0, run.clone())) {
+        (true, _) => ignored(run),
+        // Whether anything happens to it from now on is seen by its signature.
+        (false, signature) => SeenRun {
+            baseline: Some(signature),
             ..run
         },
-        First::Stays => ignored(run),
-        First::Open => {
-            let mut pending = Pending::of(0, run.clone());
-            let (complete, signature) = complete_now(watch, &mut pending);
-            // Whether anything happens to it from now on is seen by its signature.
-            match complete {
-                true => ignored(run),
-                false => SeenRun {
-                    jobs: vec![],
-                    baseline: Some(signature),
-                    ..run
-                },
-            }
-        }
     }
 }
 
@@ -133,7 +133,6 @@ fn ignored(run: SeenRun) -> SeenRun {
     SeenRun {
         state: RunState::Ignored,
         reason: Some("existed-before".into()),
-        jobs: vec![],
         ..run
     }
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::super::facts::Root;
+use super::super::hints::Hints;
 use super::super::scan::{Place, Scan};
 use super::super::{below, candidate};
 use super::Room;
@@ -18,17 +20,22 @@ impl Room {
         let due = self.pending.values().map(|pending| pending.due).min();
         let until = due.map_or(next_scan, |due| due.min(next_scan));
         let mut paths = Vec::new();
-        match &mut self.armed {
-            None => tokio::time::sleep_until(until.into()).await,
-            Some((_, hints)) => {
-                tokio::select! {
-                    path = hints.next() => paths.push(path),
-                    () = tokio::time::sleep_until(until.into()) => {}
-                }
-                while let Some(path) = hints.another() {
-                    paths.push(path);
-                }
-            }
+        let mut read = None;
+        tokio::select! {
+            path = next_hint(&mut self.armed) => paths.push(path),
+            Some(end) = self.reading.join_next() => read = Some(end),
+            () = tokio::time::sleep_until(until.into()) => {}
+        }
+        while let Some(path) = self.armed.as_mut().and_then(|(_, hints)| hints.another()) {
+            paths.push(path);
+        }
+        let recorded = match read {
+            Some(read) => self.read(read).await,
+            None => Ok(()),
+        };
+        if let Err(error) = recorded {
+            self.ledger_trouble(&error).await;
+            self.remember_all().await;
         }
         if let Err(error) = self.take_hints(paths).await {
             self.ledger_trouble(&error).await;
@@ -74,7 +81,7 @@ impl Room {
         if let Ok(new) = tokio::task::spawn_blocking(is_there).await {
             self.see(new).await?;
         }
-        self.again(doubtful.into_values().collect(), false).await
+        self.again(doubtful.into_values().collect()).await
     }
 
     /// The run that a path is, is a file of, or lies in.
@@ -159,6 +166,13 @@ impl Room {
                 health.raise(&inner, "watch-unreadable", what, advice(path));
             }
         }
+    }
+}
+
+async fn next_hint(armed: &mut Option<(Root, Hints)>) -> PathBuf {
+    match armed {
+        Some((_, hints)) => hints.next().await,
+        None => std::future::pending().await,
     }
 }
 

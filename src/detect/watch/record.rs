@@ -2,15 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::look::{Found, Pending, Read, look};
+use tokio::task::JoinError;
+
+use super::super::below;
+use super::super::look::{Found, Pending, Read, look, read_complete};
+use super::super::scan::Place;
 use super::{BATCH, Room};
 use crate::config::checked::Reader;
 use crate::job::{Only, millis, plan};
 use crate::ledger::{LedgerError, ReadyRun, now};
 use crate::run::RunState;
 
-/// Runs looked at before the next commit where a look starts a program.
-const SLOW_BATCH: usize = 4;
+/// Runs whose metadata are asked for by commands at once: one that hangs must not hold up others.
+const ASKED: usize = 4;
 
 /// A run that nothing stirs is looked at after this share of the time that it has been still, so
 /// that thousands of them cost little.
@@ -19,23 +23,24 @@ const STILL: u32 = 10;
 impl Room {
     /// Looks at the runs that are due, and records what was found.
     pub(super) async fn look_at_due(&mut self) -> Result<(), LedgerError> {
-        let readers = &self.watch.parameters;
-        let slow = readers
-            .iter()
-            .any(|reader| matches!(reader, Reader::Command(_)));
-        let most = if slow { SLOW_BATCH } else { BATCH };
         loop {
             let now = Instant::now();
             let due = self.pending.values().filter(|pending| pending.due <= now);
-            let due: Vec<String> = due.take(most).map(|pending| pending.name.clone()).collect();
+            let due: Vec<String> = due
+                .take(BATCH)
+                .map(|pending| pending.name.clone())
+                .collect();
             if due.is_empty() {
                 return Ok(());
             }
             let due = due.iter().filter_map(|name| self.pending.remove(name));
             let runs: Vec<Pending> = due.collect();
-            let watch = self.watch.clone();
+            let (watch, limit, asks) = (self.watch.clone(), self.limit(), self.asks());
             let looks = move || {
-                let look = |mut run: Pending| (look(&watch, &mut run), run);
+                let look = |mut run: Pending| match look(&watch, &mut run) {
+                    Found::Complete if !asks => (read_complete(&watch, &run, limit), run),
+                    found => (found, run),
+                };
                 runs.into_iter().map(look).collect()
             };
             let looked: Result<Vec<(Found, Pending)>, _> = tokio::task::spawn_blocking(looks).await;
@@ -47,9 +52,46 @@ impl Room {
         }
     }
 
+    /// Whether a program is asked for metadata.
+    fn asks(&self) -> bool {
+        let readers = &self.watch.parameters;
+        readers
+            .iter()
+            .any(|reader| matches!(reader, Reader::Command(_)))
+    }
+
+    /// How long a command may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.context.config.paces.command
+    }
+
+    /// Has the metadata of a run read while the others go on.
+    fn read_aside(&mut self, mut run: Pending) {
+        if self.reading.len() >= ASKED {
+            run.due = Instant::now() + self.context.config.paces.look / 10;
+            self.pending.insert(run.name.clone(), run);
+            return;
+        }
+        let (watch, limit) = (self.watch.clone(), self.limit());
+        self.reading
+            .spawn_blocking(move || (read_complete(&watch, &run, limit), run));
+    }
+
+    /// Takes up what was read aside.
+    pub(super) async fn read(
+        &mut self,
+        read: Result<(Found, Pending), JoinError>,
+    ) -> Result<(), LedgerError> {
+        match read {
+            Ok(read) => self.record(vec![read]).await,
+            Err(_) => self.refresh().await,
+        }
+    }
+
     async fn record(&mut self, looked: Vec<(Found, Pending)>) -> Result<(), LedgerError> {
         let mut ready = Vec::new();
         let mut complete = Vec::new();
+        let mut others = Vec::new();
         for (found, mut run) in looked {
             run.due = Instant::now() + self.pause(&run);
             let lacks = match found {
@@ -67,13 +109,26 @@ impl Room {
                     self.drop_run(&run, "gone").await?;
                     continue;
                 }
+                Found::Complete => {
+                    self.read_aside(run);
+                    continue;
+                }
+                Found::Another => {
+                    others.extend(below(&self.watch, &run.path).map(Place));
+                    None
+                }
                 Found::Gone => Some("it is gone".to_owned()),
-                Found::Lacking(why) => Some(why),
+                Found::Lacking(why) => {
+                    run.failed += 1;
+                    run.due = Instant::now() + self.pause(&run);
+                    Some(why)
+                }
                 Found::Waiting => None,
             };
             self.waits(&mut run, lacks).await?;
             self.pending.insert(run.name.clone(), run);
         }
+        self.again(others).await?;
         if ready.is_empty() {
             return Ok(());
         }
@@ -91,8 +146,14 @@ impl Room {
     /// How long until a run is looked at again, if nothing hints at it.
     fn pause(&self, run: &Pending) -> Duration {
         let look = self.context.config.paces.look;
-        let still = run.stirred.elapsed();
-        (still / STILL).clamp(look, look * 60)
+        let still = run.stirred.elapsed() / STILL;
+        // What a command could not tell is not asked for again at once.
+        let failed = if self.asks() {
+            look * (1 << run.failed.min(6))
+        } else {
+            look
+        };
+        still.max(failed).clamp(look, look * 60)
     }
 
     /// Whether a run was removed; an unmounted root takes none away.

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::config::checked::{At, Condition, Watch};
 use crate::job::{Only, plan};
 use crate::ledger::{LedgerError, SeenRun, Twin, now};
-use crate::run::RunState;
+use crate::run::{Parameters, RunState};
 
 impl Room {
     /// Records runs that are not known, the earlier ones first.
@@ -151,26 +151,36 @@ impl Room {
 }
 
 /// A run that is seen now, with the jobs that begin with it.
-pub(super) fn seen(watch: &Watch, config: &Config, place: &Place) -> SeenRun {
-    let (name, path, seen_at) = (place.name(watch), place.path(watch), now());
-    let parameters = from_name(watch, &name, &path, seen_at);
+pub(in super::super) fn seen(watch: &Watch, config: &Config, place: &Place) -> SeenRun {
+    let run = bare(watch, place);
+    let parameters = from_name(watch, &run.name, &run.path, run.seen_at);
     let only = Only {
         at: Some(At::Begin),
         ..Only::default()
     };
     SeenRun {
         jobs: plan(config, &watch.name, &parameters, &only),
+        identity: identity_of(&run.path),
+        parameters,
+        ..run
+    }
+}
+
+/// A run of which no more than its place is known.
+pub(super) fn bare(watch: &Watch, place: &Place) -> SeenRun {
+    SeenRun {
         watch: watch.name.clone(),
+        name: place.name(watch),
         incarnation: 1,
-        identity: identity_of(&path),
+        path: place.path(watch),
+        seen_at: now(),
         state: RunState::Acquiring,
         reason: None,
         baseline: None,
+        identity: None,
         held: false,
         counted: true,
-        parameters,
-        name,
-        path,
-        seen_at,
+        parameters: Parameters::new(),
+        jobs: vec![],
     }
 }

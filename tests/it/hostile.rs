@@ -87,8 +87,9 @@ fn a_command_that_hangs_babbles_dies_or_leaves_children_holds_up_its_run_only() 
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).expect("chmod");
         fs::rename(new, &reader).expect("in place");
     };
-    // Durations by which the children are found again.
-    let naps = [86_401, 86_402];
+    // Durations by which the children of this test are found again.
+    let nap = 100_000 + 2 * std::process::id();
+    let naps = [nap, nap + 1];
     script(&format!(
         "case $1 in\n000001) sleep {}; echo '{{}}';;\n000002) echo garbage;;\n000003) echo '{{}}'; exit 3;;\n\
          000004) sleep {} & echo '{{}}';;\n000005) kill -9 $$;;\n000006) yes;;\n*) echo '{{\"energy\": 7}}';;\nesac",

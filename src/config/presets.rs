@@ -19,6 +19,20 @@ macro_rules! presets {
 
 presets! {
     "generic-dir"
+    "generic-date"
+    "artdaq"
+    "bluesky-jsonl"
+    "cern-h4daq"
+    "compass-caen"
+    "eudaq2"
+    "gwf"
+    "illumina"
+    "isis"
+    "midas"
+    "nanopore"
+    "rcdaq"
+    "singular-g4"
+    "spool"
 }
 
 /// The preset of a table that names none.

@@ -36,9 +36,20 @@ fn below(base: &Path, done: &str, parts: &[&str]) -> Option<String> {
         }
     };
     if !part.contains(['*', '?', '[', '{', '\\']) {
-        // NFS may go on for a minute to say that it isn't there (`acdirmax`); a later look finds it.
-        let there = base.join(format!("{done}{part}")).symlink_metadata();
-        return there.ok().and_then(|_| on(part));
+        let folder = base.join(done);
+        if folder.join(part).symlink_metadata().is_ok() {
+            return on(part);
+        }
+        // Network file systems and overlays remember that a name wasn't there; a listing tells.
+        let mut names = rest
+            .is_empty()
+            .then(|| std::fs::read_dir(folder).ok())
+            .flatten()?
+            .flatten();
+        return names
+            .any(|entry| entry.file_name() == *part)
+            .then(|| on(part))
+            .flatten();
     }
     let glob = GlobBuilder::new(part)
         .literal_separator(true)

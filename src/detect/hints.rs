@@ -27,18 +27,16 @@ impl Hints {
     /// Hints about a root; where there can be none, what is wrong. Polling is slower and finds the
     /// same.
     pub(super) fn of(root: &Path) -> (Self, Result<(), String>) {
+        if !are_wanted() {
+            return (Self::silent(), Ok(()));
+        }
         let (sender, paths) = mpsc::channel(WAITING);
         let rescan = Arc::new(AtomicBool::new(false));
         let mut hints = Self {
-            watcher: None,
             paths,
             rescan: rescan.clone(),
-            watched: HashSet::new(),
-            most: most(),
+            ..Self::silent()
         };
-        if !are_wanted() {
-            return (hints, Ok(()));
-        }
         let watched = watcher(sender, rescan).and_then(|mut watcher| {
             watcher.watch(root, RecursiveMode::NonRecursive)?;
             hints.watcher = Some(watcher);
@@ -46,6 +44,17 @@ impl Hints {
         });
         let told = watched.map_err(|error| explained(&error));
         (hints, told)
+    }
+
+    /// No hints at all.
+    pub(super) fn silent() -> Self {
+        Self {
+            watcher: None,
+            paths: mpsc::channel(1).1,
+            rescan: Arc::default(),
+            watched: HashSet::new(),
+            most: most(),
+        }
     }
 
     /// Watches a directory below the root too, if there is room.

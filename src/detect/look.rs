@@ -46,6 +46,8 @@ pub(super) struct Pending {
     pub(super) superseded: Option<Instant>,
     /// Since when nothing is there.
     pub(super) gone: Option<Instant>,
+    /// The identity of the root below which it was seen.
+    pub(super) root: Option<String>,
     /// How often in a row its metadata could not be read.
     pub(super) failed: u32,
     signature: Option<String>,
@@ -72,6 +74,7 @@ impl Pending {
             stirred: now,
             superseded: None,
             gone: None,
+            root: None,
             failed: 0,
             signature: None,
             since: now,
@@ -100,6 +103,12 @@ impl Pending {
             reason,
             ..Self::of(run.id, seen)
         }
+    }
+
+    /// The same, seen below the root of this identity.
+    pub(super) fn below(mut self, root: Option<String>) -> Self {
+        self.root = root;
+        self
     }
 
     /// How long nothing has changed, as observed.

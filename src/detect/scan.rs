@@ -14,9 +14,9 @@ use super::known::{Identity, Known, Met};
 use crate::config::checked::Watch;
 use crate::run::{encode_name, path_bytes};
 
-/// A directory is listed once more when its times could not have told the last change from the
-/// listing itself: file systems count time in ticks of up to 2 s.
-const TICK: Duration = Duration::from_secs(2);
+/// The coarsest ticks in which file systems count time. A directory is listed once more when its
+/// times could not have told the last change from the listing itself.
+pub(super) const TICK: Duration = Duration::from_secs(2);
 
 /// Known runs without an identity that are given one in one full scan.
 const ADOPTED: usize = 10_000;
@@ -71,6 +71,8 @@ pub(super) struct Scan {
     pub(super) doubtful: Vec<Place>,
     /// Further files of runs that can have several.
     pub(super) segments: Vec<Place>,
+    /// How many names of runs were met.
+    pub(super) met: usize,
     /// Directories below the root that can hold runs, newest name first.
     pub(super) directories: Vec<PathBuf>,
     /// The first directory below the root that can't be listed, and why.
@@ -227,8 +229,10 @@ impl<'a> Scanner<'a> {
         };
         let name = cut.as_deref().unwrap_or(&below);
         let met = self.known.meet(name, listing);
+        let is_run = met != Met::New || is_run(self.watch, entry, &below);
+        self.found.met += usize::from(is_run);
         let found = match met {
-            Met::New if is_run(self.watch, entry, &below) => &mut self.found.new,
+            Met::New if is_run => &mut self.found.new,
             Met::Back => &mut self.found.doubtful,
             Met::Stays if self.depth == Depth::Full && self.is_other(entry, name) => {
                 &mut self.found.doubtful

@@ -3,6 +3,8 @@
 mod again;
 mod first;
 mod hinted;
+#[cfg(test)]
+mod model;
 mod record;
 mod seen;
 
@@ -148,12 +150,14 @@ impl Room {
     /// The runs that are not complete, as the ledger has them: others may have recorded them
     /// (trigger files, `submit`, `skip`).
     async fn refresh(&mut self) -> Result<(), LedgerError> {
+        let root = self.context.ledger.watch(&self.watch.name).await?.root;
         let runs = self.context.ledger.acquiring(&self.watch.name).await?;
         let mut pending = HashMap::new();
         for run in runs {
             let known = self.pending.remove(&run.name);
             let known = known.filter(|known| known.id == run.id);
-            pending.insert(run.name.clone(), known.unwrap_or_else(|| Pending::new(run)));
+            let remembered = |run| Pending::new(run).below(root.clone());
+            pending.insert(run.name.clone(), known.unwrap_or_else(|| remembered(run)));
         }
         for gone in std::mem::replace(&mut self.pending, pending).values() {
             self.unwatch(&gone.path);
@@ -182,8 +186,10 @@ impl Room {
             self.armed = None;
             return;
         };
-        let refused = self.context.health.is_up(&self.hints_key());
-        if !refused && self.armed.as_ref().is_some_and(|(armed, _)| *armed == root) {
+        // A limit that was met is not asked for again and again.
+        let again =
+            self.context.health.is_up(&self.hints_key()) && Instant::now() >= self.next_full;
+        if !again && self.armed.as_ref().is_some_and(|(armed, _)| *armed == root) {
             return;
         }
         let (mut hints, mut told) = Hints::of(&self.watch.directory);
@@ -236,13 +242,18 @@ impl Room {
         if !row.baseline {
             return self.first_start(found.new, &row, identity.as_deref()).await;
         }
+        let met = found.met;
         self.see(found.new).await?;
         if moved {
             self.moved = Some(Instant::now() + self.context.config.paces.full_scan);
         }
         self.again(found.doubtful).await?;
         self.segments(found.segments);
-        if let Some(identity) = identity.filter(|identity| row.root.as_ref() != Some(identity)) {
+        // An empty mount point is not what the watch looks at.
+        let is_root = met > 0 || self.known.len() == 0;
+        if let Some(identity) =
+            identity.filter(|identity| is_root && row.root.as_ref() != Some(identity))
+        {
             self.context
                 .ledger
                 .set_root(&self.watch.name, &identity)

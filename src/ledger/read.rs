@@ -113,6 +113,16 @@ pub struct Filter {
     pub limit: Option<i64>,
 }
 
+impl RunRow {
+    /// Whether it was given up before it was complete, since something else lies where it was.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let elsewhere = reason.starts_with("renamed-to ");
+        self.state == "ignored" && (elsewhere || matches!(reason, "gone" | "replaced"))
+    }
+}
+
 impl FromRow<'_, SqliteRow> for RunRow {
     fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
         let parameters: String = row.try_get("parameters")?;

@@ -125,7 +125,7 @@ impl Baseline {
                 .as_ref()
                 .is_some_and(|identity| known.contains(identity));
             if let Some(other) = if is_known {
-                twin(db, &run).await?
+                twin(db, (&run.watch, &run.name), run.identity.as_deref()).await?
             } else {
                 None
             } {
@@ -153,6 +153,10 @@ impl Baseline {
         Ok(self.transaction.commit().await?)
     }
 }
+
+/// As [`RunRow::is_given_up`].
+const GIVEN_UP: &str = "(state = 'ignored' AND \
+    (reason IN ('gone', 'replaced') OR reason LIKE 'renamed-to %'))";
 
 /// Rows of one statement.
 const AT_ONCE: usize = 500;
@@ -227,7 +231,7 @@ impl Ledger {
         let mut recorded = insert(&mut db, fresh).await?;
         let mut twins = Vec::new();
         for seen in doubtful {
-            match twin(&mut db, &seen).await? {
+            match twin(&mut db, (&seen.watch, &seen.name), seen.identity.as_deref()).await? {
                 Some(known) => twins.push(Twin { seen, known }),
                 None => recorded.extend(insert(&mut db, vec![seen]).await?),
             }
@@ -303,14 +307,16 @@ impl Ledger {
         mut take: impl FnMut(&str, Option<&str>),
     ) -> Result<(), LedgerError> {
         // Many rows in one answer: a row each would take longer than listing the directory. Names
-        // hold no control characters.
-        let sql = "SELECT coalesce(max(id), 0), coalesce(group_concat(name || char(9) || \
-                     coalesce(identity, ''), char(10)), '') FROM ( \
-                   SELECT id, name, identity FROM runs WHERE watch = ? AND id > ? \
-                   ORDER BY id LIMIT ?)";
+        // hold no control characters. What was given up is asked for again once it is there.
+        let sql = format!(
+            "SELECT coalesce(max(id), 0), coalesce(group_concat(name || char(9) || \
+               iif({GIVEN_UP}, '', coalesce(identity, '')), char(10)), '') FROM ( \
+             SELECT id, name, identity, state, reason FROM runs WHERE watch = ? AND id > ? \
+             ORDER BY id LIMIT ?)"
+        );
         let mut last = 0;
         loop {
-            let (to, names): (i64, String) = sqlx::query_as(sql)
+            let (to, names): (i64, String) = sqlx::query_as(sqlx::AssertSqlSafe(sql.as_str()))
                 .bind(watch)
                 .bind(last)
                 .bind(NAMES)
@@ -338,6 +344,27 @@ impl Ledger {
             .bind(watch)
             .bind(name)
             .fetch_optional(&self.read)
+            .await?)
+    }
+
+    /// The run that has the identity of this one under another name.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn twin(&self, run: &RunRow) -> Result<Option<RunRow>, LedgerError> {
+        let mut db = self.read.acquire().await?;
+        twin(&mut db, (&run.watch, &run.name), run.identity.as_deref()).await
+    }
+
+    /// Whether some run has this identity.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn is_identity(&self, identity: &str) -> Result<bool, LedgerError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM runs WHERE identity = ?)";
+        Ok(sqlx::query_scalar(sql)
+            .bind(identity)
+            .fetch_one(&self.read)
             .await?)
     }
 
@@ -425,15 +452,20 @@ async fn known_identities(
     Ok(known.into_iter().collect())
 }
 
-/// The run that this one is under another name; one that was given up under its name is none.
-async fn twin(db: &mut SqliteConnection, seen: &SeenRun) -> Result<Option<RunRow>, LedgerError> {
-    let sql = "SELECT * FROM runs WHERE identity = ? AND NOT (watch = ? AND name = ?) \
-               AND NOT (state = 'ignored' AND (reason IN ('gone', 'replaced') OR reason LIKE 'renamed-to %')) \
-               ORDER BY state <> 'acquiring', id LIMIT 1";
-    Ok(sqlx::query_as(sql)
-        .bind(&seen.identity)
-        .bind(&seen.watch)
-        .bind(&seen.name)
+/// The run that has this identity under another name; one that was given up is none.
+async fn twin(
+    db: &mut SqliteConnection,
+    (watch, name): (&str, &str),
+    identity: Option<&str>,
+) -> Result<Option<RunRow>, LedgerError> {
+    let sql = format!(
+        "SELECT * FROM runs WHERE identity = ? AND NOT (watch = ? AND name = ?) \
+         AND NOT {GIVEN_UP} ORDER BY state <> 'acquiring', id LIMIT 1"
+    );
+    Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(identity)
+        .bind(watch)
+        .bind(name)
         .fetch_optional(db)
         .await?)
 }

@@ -16,6 +16,7 @@ mod learn;
 mod limits;
 mod mass;
 mod metadata;
+mod presets;
 mod readers;
 mod render;
 mod roots;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use super::super::facts::found;
 use super::super::identity::{Found, Verdict, is_mass, judge};
 use super::super::look::{Pending, read_now};
-use super::super::scan::Place;
+use super::super::scan::{Place, TICK};
 use super::super::signature::newest;
 use super::seen::seen;
 use super::{BATCH, Room};
@@ -56,15 +56,19 @@ impl Doubt {
 
     /// Whether it is the known run, copied or restored.
     fn is_copy(&self, mass: bool) -> bool {
-        let delivered = self.row.state == RunState::Ready.as_str();
-        let alike = self.says_the_same() && (self.older || self.row.digest.is_some());
-        alike && (self.older || mass) || mass && !delivered
+        let told = self.older || self.row.digest.is_some();
+        match self.row.state.as_str() {
+            // What was not complete is delivered once, as what is there now.
+            "acquiring" => mass,
+            "ignored" => (mass || self.older) && !self.row.is_given_up(),
+            _ => (mass || self.older) && told && self.says_the_same(),
+        }
     }
 }
 
 fn is_older(row: &RunRow) -> bool {
     let written = newest(&row.path).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    written.is_some_and(|time| millis(time) <= row.ready_at.unwrap_or(row.seen_at))
+    written.is_some_and(|time| millis(time + TICK) <= row.ready_at.unwrap_or(row.seen_at))
 }
 
 impl Room {
@@ -113,16 +117,45 @@ impl Room {
             .unwrap_or_default())
     }
 
-    /// A run that was given up, since it was gone or another had its name.
+    /// A run that was given up is there again, unless it came under another name meanwhile.
     async fn comes_back(&mut self, row: RunRow) -> Result<(), LedgerError> {
-        let given_up = matches!(row.reason.as_deref(), Some("gone" | "replaced"));
-        if given_up && row.state == RunState::Ignored.as_str() {
-            let turned = (RunState::Ignored, RunState::Acquiring);
-            self.context.ledger.turn(row.id, turned, None).await?;
-            tracing::info!(watch = self.watch.name, run = row.name, "is back");
-            self.pending.insert(row.name.clone(), Pending::new(row));
+        let path = row.path.clone();
+        let there = tokio::task::spawn_blocking(move || path.exists()).await;
+        if !row.is_given_up() || !there.unwrap_or(false) {
+            return Ok(());
         }
+        let (acquiring, ignored) = (RunState::Acquiring, RunState::Ignored);
+        if let Some(other) = self.context.ledger.twin(&row).await? {
+            if other.state != acquiring.as_str() {
+                return Ok(());
+            }
+            let reason = format!("renamed-to {}:{}", row.watch, row.name);
+            let ledger = &self.context.ledger;
+            ledger
+                .turn(other.id, (acquiring, ignored), Some(&reason))
+                .await?;
+            self.pending.retain(|_, run| run.id != other.id);
+            if other.watch == self.watch.name {
+                self.known.insert(&other.name, None);
+            }
+        }
+        self.context
+            .ledger
+            .turn(row.id, (ignored, acquiring), None)
+            .await?;
+        tracing::info!(watch = self.watch.name, run = row.name, "is back");
+        self.known.insert(&row.name, row.identity.as_deref());
+        self.remember_run(row);
         Ok(())
+    }
+
+    fn remember_run(&mut self, row: RunRow) {
+        let root = self
+            .armed
+            .as_ref()
+            .and_then(|(root, _)| root.identity.clone());
+        self.pending
+            .insert(row.name.clone(), Pending::new(row).below(root));
     }
 
     async fn adopt(&mut self, row: RunRow, identity: &str) -> Result<(), LedgerError> {
@@ -135,7 +168,7 @@ impl Room {
             ..row
         };
         match row.state == RunState::Acquiring.as_str() {
-            true => drop(self.pending.insert(row.name.clone(), Pending::new(row))),
+            true => self.remember_run(row),
             false => self.comes_back(row).await?,
         }
         Ok(())
@@ -152,7 +185,8 @@ impl Room {
                 self.give_up(&doubt.row).await?;
                 return self.comes_back(former).await;
             }
-            if doubt.is_copy(mass) {
+            // A run that is known elsewhere was moved here.
+            if doubt.is_copy(mass) && !self.context.ledger.is_identity(identity).await? {
                 return self.adopt(doubt.row, identity).await;
             }
         }

@@ -44,7 +44,7 @@ impl Room {
 
     /// A hint only says where to look: at a run that is open, at a name that is new or may stand
     /// for another run than before, or at a directory that can hold runs.
-    async fn take_hints(&mut self, paths: Vec<PathBuf>) -> Result<(), LedgerError> {
+    pub(super) async fn take_hints(&mut self, paths: Vec<PathBuf>) -> Result<(), LedgerError> {
         let (mut new, mut doubtful) = (BTreeMap::new(), BTreeMap::new());
         for path in paths {
             let Some((name, path)) = self.run_of(&path) else {

@@ -156,12 +156,13 @@ impl Room {
         still.max(failed).clamp(look, look * 60)
     }
 
-    /// Whether a run was removed; an unmounted root takes none away.
+    /// Whether a run was removed: while it was gone, what it lay below was there.
     fn is_gone_for_good(&self, run: &Pending) -> bool {
         let long = run
             .gone
             .is_some_and(|since| since.elapsed() > self.watch.max_wait);
-        long && self.armed.is_some()
+        let root = self.armed.as_ref().map(|(root, _)| &root.identity);
+        long && root.is_some_and(|root| *root == run.root)
     }
 
     async fn drop_run(&mut self, run: &Pending, reason: &str) -> Result<(), LedgerError> {
@@ -170,6 +171,8 @@ impl Room {
             .ledger
             .turn(run.id, turned, Some(reason))
             .await?;
+        // Should it come back, the next full scan asks what it is.
+        self.known.insert(&run.name, None);
         self.unwatch(&run.path);
         Ok(())
     }

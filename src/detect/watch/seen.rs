@@ -65,7 +65,12 @@ impl Room {
             if latest.as_ref().is_none_or(is_later) {
                 latest = Some(below);
             }
-            self.pending.insert(run.name.clone(), Pending::of(id, run));
+            let root = self
+                .armed
+                .as_ref()
+                .and_then(|(root, _)| root.identity.clone());
+            self.pending
+                .insert(run.name.clone(), Pending::of(id, run).below(root));
         }
         if let Some(latest) = latest {
             self.supersede(&latest);
@@ -136,6 +141,9 @@ impl Room {
                 .turn(known.id, (acquiring, ignored), Some(&reason))
                 .await?;
             self.pending.retain(|_, run| run.id != known.id);
+            if known.watch == self.watch.name {
+                self.known.insert(&known.name, None);
+            }
         } else {
             let how = if same { "same-as" } else { "renamed-from" };
             let reason = format!("{how} {}:{}", known.watch, known.name);

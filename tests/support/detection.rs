@@ -188,7 +188,7 @@ fn line(run: &serde_json::Value) -> String {
     }
     line.push_str(&format!(" {}", text(&run["state"])));
     if run["state"] == "ignored" {
-        line.push_str(&format!(" {}", text(&run["reason"])));
+        line.push_str(&format!(" {}", text(&run["reason"]).replace(" h4:", " ")));
     }
     for job in run["jobs"].as_array().into_iter().flatten() {
         line.push_str(&format!(" {}", text(&job["state"])));

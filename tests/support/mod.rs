@@ -155,12 +155,14 @@ impl Room {
         }
     }
 
-    /// Starts the daemon, and waits until it takes orders.
+    /// Starts the daemon, and waits until it takes orders and knows what is there.
     pub fn start(&mut self) {
+        let starts = |room: &Self| room.log().matches(" is ready").count();
+        let before = starts(self);
         self.launch();
         wait_until(20, "the daemon answers", || {
             assert!(self.alive(), "it has ended");
-            self.run(&["status", "--json"]).code <= 1
+            starts(self) > before && self.run(&["status", "--json"]).code <= 1
         });
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::{DELIVERY, Room, begin, finish, lines, make, wait_until, watch as table};
+use crate::support::{DELIVERY, Room, begin, finish, lines, make, wait_until, watch};
 
 /// Lets `link` point elsewhere, at once.
 fn switch(link: &Path, target: &Path) {
@@ -130,7 +130,7 @@ fn of_several_directories_dead_ones_leave_the_others_alone() {
     let watches = ["alive", "missing", "file", "link"];
     let tables: String = watches
         .iter()
-        .map(|name| table(name, &format!("directory = \"{name}\"")))
+        .map(|name| watch(name, &format!("directory = \"{name}\"")))
         .collect();
     let mut room = Room::bare(&format!("{tables}{DELIVERY}"));
     fs::create_dir(room.path("alive")).expect("made");
@@ -158,12 +158,12 @@ fn of_several_directories_dead_ones_leave_the_others_alone() {
 #[test]
 fn a_run_that_lies_below_several_watches_comes_once() {
     let tables = [
-        table("same", ""),
-        table("outer", "pattern = '\\d+/run_(?<run>\\d+)'"),
-        table("inner", "directory = \"data/2026\""),
-        table("link", "directory = \"link\""),
+        watch("same", ""),
+        watch("outer", "pattern = '\\d+/run_(?<run>\\d+)'"),
+        watch("inner", "directory = \"data/2026\""),
+        watch("link", "directory = \"link\""),
     ];
-    let mut room = Room::bare(&format!("{}{}{DELIVERY}", tables.concat(), table("h4", "")));
+    let mut room = Room::bare(&format!("{}{}{DELIVERY}", tables.concat(), watch("h4", "")));
     symlink("data", room.path("link")).expect("a link");
     let inner = room.path("data/2026");
     fs::create_dir(&inner).expect("made");
@@ -185,6 +185,40 @@ fn a_run_that_lies_below_several_watches_comes_once() {
     let ledger = room.ledger();
     room.restart();
     room.stays(&ledger);
+}
+
+#[test]
+fn a_run_that_is_moved_from_one_watch_to_another_comes_once() {
+    for down in [false, true] {
+        let tables = format!("{}{}", watch("h4", ""), watch("b", "directory = \"other\""));
+        let mut room = Room::bare(&format!("{tables}{DELIVERY}"));
+        let (data, other) = (room.path("data"), room.path("other"));
+        fs::create_dir(&other).expect("made");
+        room.start();
+        room.make_run(1);
+        begin(&data, "run_000002");
+        room.await_ledger(&["run_000001 ready delivered", "run_000002 acquiring"]);
+        if down {
+            room.kill();
+        }
+        for run in ["run_000001", "run_000002"] {
+            fs::rename(data.join(run), other.join(run)).expect("moved");
+        }
+        if down {
+            room.start();
+        }
+        wait_until(20, "both are seen there", || room.runs().len() == 4);
+        finish(&other.join("run_000002"));
+        let wanted = [
+            "run_000001 ready delivered",
+            "b:run_000001 ignored renamed-from run_000001",
+            "run_000002 ignored renamed-to b:run_000002",
+            "b:run_000002 ready delivered",
+        ];
+        room.await_ledger(&wanted);
+        room.restart();
+        room.stays(&wanted);
+    }
 }
 
 #[test]

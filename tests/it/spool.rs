@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{DELIVERY, Room, long, wait_until};
+use crate::support::{DELIVERY, Room, lines, long, wait_until, watch};
 
 /// A room with only a spool, its daemon running, that was `prepare`d before.
 fn spool(prepare: impl FnOnce(&mut Room)) -> Room {
@@ -220,6 +220,40 @@ fn what_may_not_be_read_or_is_no_file_stays_and_is_told() {
     room.restart();
     room.stays(&wanted);
     assert!(spool.join("link.json").is_symlink() && room.path("target").exists());
+}
+
+#[test]
+fn runs_that_only_others_can_call_complete_wait_for_their_trigger_file() {
+    let watch = watch("h4", "ready = \"external\"\npoll_every = \"200ms\"");
+    let mut room = Room::bare(&format!(
+        "{watch}[spool]\ndirectory = \"spool\"\n{DELIVERY}"
+    ));
+    room.start();
+    let runs = [1, 2, 3].map(|number| room.make_run(number));
+    room.await_ledger(&lines(1..=3, "acquiring"));
+    room.stays(&lines(1..=3, "acquiring"));
+    drop_in(
+        &room,
+        "one.json",
+        &format!("{{\"path\": \"{}\"}}", runs[0].display()),
+    );
+    drop_in(
+        &room,
+        "two.json",
+        "{\"watch\": \"h4\", \"run\": \"run_000002\"}",
+    );
+    let wanted = [lines(1..=2, "ready delivered"), lines([3], "acquiring")].concat();
+    room.await_ledger(&wanted);
+    drop_in(
+        &room,
+        "again.json",
+        &format!("{{\"path\": \"{}\"}}", runs[0].display()),
+    );
+    wait_until(10, "it is taken", || {
+        room.path("spool/accepted/again.json").exists()
+    });
+    room.restart();
+    room.stays(&wanted);
 }
 
 #[test]

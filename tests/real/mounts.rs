@@ -177,6 +177,36 @@ fn changes_behind_a_bind_mount_an_overlay_and_fuse_are_found() {
     }
 }
 
+#[test]
+fn where_births_are_unknown_a_number_that_is_used_again_is_told_by_its_metadata() {
+    for restart in [false, true] {
+        let mut world = World::new(Room::watching(""));
+        world.sh("bindfs base/data data");
+        world.room.start();
+        let data = world.path("base/data");
+        let runs = ["run_000001", "run_000002"];
+        for run in runs {
+            make(&data, run, "{\"energy\": 1}");
+        }
+        let mut wanted = lines(1..=2, "ready delivered");
+        world.room.await_ledger(&wanted);
+        for run in runs {
+            fs::remove_dir_all(data.join(run)).expect("removed");
+        }
+        if restart {
+            world.room.restart();
+        }
+        // Some scans without them.
+        world.room.stays(&wanted);
+        make(&data, runs[0], "{\"energy\": 1}");
+        make(&data, runs[1], "{\"energy\": 22}");
+        wanted.push("run_000002#2 ready delivered".into());
+        world.room.await_ledger(&wanted);
+        world.room.restart();
+        world.room.stays(&wanted);
+    }
+}
+
 /// As NFS does, for three seconds where that takes a minute.
 #[test]
 fn a_file_system_that_remembers_old_answers_only_makes_it_later() {

@@ -1,13 +1,24 @@
-//! Whole-program tests that need nothing but Rust and python3.
+//! Whole-program tests that need nothing but Rust, python3 and util-linux.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod bad_input;
 mod burst;
+mod changes;
+mod chaos;
+mod clock;
 mod commands;
+mod hostile;
 mod kill;
+mod layouts;
 mod learn;
+mod limits;
+mod mass;
+mod metadata;
 mod presets;
 mod readers;
 mod render;
+mod roots;
+mod runs;
+mod spool;

@@ -12,6 +12,7 @@ mod examples;
 mod faults;
 mod hub;
 mod literals;
+mod mounts;
 mod papermill;
 mod percent;
 mod proxy;

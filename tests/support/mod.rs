@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+mod detection;
+pub use detection::*;
+
 pub const TEMPLATE: &str = include_str!("template.ipynb");
 
 /// Whether the long figures are asked for (`tests/run --long`).
@@ -86,6 +89,10 @@ pub struct Room {
     pub dir: tempfile::TempDir,
     pub pace: &'static str,
     pub environment: Vec<(&'static str, String)>,
+    /// The program and arguments that start the daemon, before its own.
+    pub wrap: Vec<String>,
+    /// The user that the daemon runs as.
+    pub user: Option<u32>,
     daemon: Option<Process>,
 }
 
@@ -113,6 +120,8 @@ impl Room {
             dir,
             pace: "0.05",
             environment: Vec::new(),
+            wrap: Vec::new(),
+            user: None,
             daemon: None,
         }
     }
@@ -146,11 +155,14 @@ impl Room {
         }
     }
 
-    /// Starts the daemon, and waits until it takes orders.
+    /// Starts the daemon, and waits until it takes orders and knows what is there.
     pub fn start(&mut self) {
+        let starts = |room: &Self| room.log().matches(" is ready").count();
+        let before = starts(self);
         self.launch();
         wait_until(20, "the daemon answers", || {
-            self.run(&["status", "--json"]).code <= 1
+            assert!(self.alive(), "it has ended");
+            starts(self) > before && self.run(&["status", "--json"]).code <= 1
         });
     }
 
@@ -162,7 +174,30 @@ impl Room {
             .open(self.path("log"))
             .expect("a log");
         let mut command = self.program();
+        if let Some((first, rest)) = self.wrap.split_first() {
+            let mut wrapped = Command::new(first);
+            wrapped.args(rest).arg(command.get_program());
+            wrapped.args(command.get_args());
+            let set = command.get_envs();
+            wrapped.envs(set.filter_map(|(name, value)| Some((name, value?))));
+            command = wrapped;
+        }
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         self.daemon = Some(Process::start(command.arg("daemon").stderr(log)));
+    }
+
+    fn process(&self) -> &Process {
+        self.daemon.as_ref().expect("a daemon")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process().0.id()
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        self.process().signal(signal);
     }
 
     pub fn kill(&mut self) {

@@ -58,6 +58,13 @@ impl Known {
         self.0.insert(name_hash(name), mark);
     }
 
+    /// What a known name stands for is to be asked again once it is met.
+    pub(super) fn doubt(&mut self, name: &str) {
+        if let Some(mark) = self.0.get_mut(&name_hash(name)) {
+            mark.identity = 0;
+        }
+    }
+
     /// A name was met in the listing of that number.
     pub(super) fn meet(&mut self, name: &str, listing: u32) -> Met {
         let Some(mark) = self.0.get_mut(&name_hash(name)) else {

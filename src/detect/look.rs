@@ -25,11 +25,13 @@ pub(super) struct Pending {
     pub(super) name: String,
     pub(super) incarnation: i64,
     pub(super) path: PathBuf,
-    /// Its files, where a run can have several.
+    /// Its further files, where a run can have several.
     pub(super) files: BTreeSet<PathBuf>,
     pub(super) seen_at: i64,
     /// What it is known again by.
-    identity: Option<String>,
+    pub(super) identity: Option<String>,
+    /// Whether only a person has it delivered.
+    pub(super) held: bool,
     /// Whether it counts towards `max_new_per_hour`.
     pub(super) counted: bool,
     /// Its signature at the very first start of the watch.
@@ -48,6 +50,8 @@ pub(super) struct Pending {
     pub(super) gone: Option<Instant>,
     /// The identity of the root below which it was seen.
     pub(super) root: Option<String>,
+    /// Whether a watch was asked for.
+    pub(super) armed: bool,
     /// How often in a row its metadata could not be read.
     pub(super) failed: u32,
     signature: Option<String>,
@@ -62,10 +66,11 @@ impl Pending {
             id,
             name: run.name,
             incarnation: run.incarnation,
-            files: BTreeSet::from([run.path.clone()]),
+            files: BTreeSet::new(),
             path: run.path,
             seen_at: run.seen_at,
             identity: run.identity,
+            held: run.held,
             counted: run.counted,
             baseline: run.baseline,
             reason: None,
@@ -75,6 +80,7 @@ impl Pending {
             superseded: None,
             gone: None,
             root: None,
+            armed: false,
             failed: 0,
             signature: None,
             since: now,
@@ -94,7 +100,7 @@ impl Pending {
             reason: None,
             baseline: run.baseline,
             identity: run.identity,
-            held: false,
+            held: run.held,
             counted: run.counted,
             parameters: Parameters::new(),
             jobs: vec![],
@@ -114,7 +120,9 @@ impl Pending {
     /// How long nothing has changed, as observed.
     fn unchanged(&mut self) -> (String, Duration) {
         let now = Instant::now();
-        let signature = signature(self.files.iter().map(PathBuf::as_path));
+        let others = self.files.iter().filter(|file| **file != self.path);
+        let files = std::iter::once(&self.path).chain(others);
+        let signature = signature(files.map(PathBuf::as_path));
         if self.signature.as_ref() != Some(&signature) {
             self.signature = Some(signature.clone());
             (self.since, self.stirred) = (now, now);

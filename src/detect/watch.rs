@@ -29,7 +29,7 @@ pub(super) use seen::seen;
 /// Runs in one transaction, and looked at before the next commit.
 const BATCH: usize = 1000;
 
-/// A scan takes at most this share of the time: a slow file server is left alone for longer.
+/// Listing takes at most this share of the time: a slow file server is left alone for longer.
 const SHARE: u32 = 20;
 
 /// Watches until the daemon stops.
@@ -63,6 +63,8 @@ struct Room {
     reused: usize,
     /// Whether a hint or a lost one asks for a scan before its time.
     rescan: bool,
+    /// How long the last listing took.
+    listed_in: Duration,
     /// Before which no such scan begins.
     earliest: Instant,
 }
@@ -82,6 +84,7 @@ impl Room {
             moved: None,
             reused: 0,
             rescan: false,
+            listed_in: Duration::ZERO,
             earliest: now,
         }
     }
@@ -91,6 +94,7 @@ impl Room {
         self.remember_all().await;
         loop {
             let begun = Instant::now();
+            self.listed_in = Duration::ZERO;
             self.arm();
             match self.scan().await {
                 Ok(()) => self.context.health.clear(&self.ledger_key()),
@@ -100,7 +104,7 @@ impl Room {
                 // Nobody waits if the daemon stops already.
                 let _ = listed.send(());
             }
-            let pause = begun.elapsed() * SHARE;
+            let pause = self.listed_in * SHARE;
             self.earliest = Instant::now() + pause.max(self.context.config.paces.look / 10);
             self.look_until(begun + self.watch.poll_every.max(pause))
                 .await;
@@ -193,7 +197,7 @@ impl Room {
             return;
         }
         let (mut hints, mut told) = Hints::of(&self.watch.directory);
-        let mut runs = self.pending.values().filter(|run| run.path.is_dir());
+        let mut runs = self.pending.values().filter(|run| run.armed);
         told = told.and_then(|()| runs.try_for_each(|run| hints.watch(&run.path)));
         self.armed = Some((root, hints));
         self.tell_hints(told);
@@ -274,6 +278,7 @@ impl Room {
             std::mem::take(&mut self.known),
             std::mem::take(&mut self.listings),
         );
+        let begun = Instant::now();
         let scan = move || {
             let scan = Scanner::new(&watch, &mut known, &mut listings, depth).run();
             (scan, known, listings)
@@ -284,6 +289,7 @@ impl Room {
             return Ok(None);
         };
         (self.known, self.listings) = (known, listings);
+        self.listed_in = begun.elapsed();
         let found = scan.map_err(|error| (self.watch.directory.clone(), error));
         self.tell_scan(&found);
         Ok(found.ok())

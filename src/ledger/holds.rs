@@ -208,7 +208,7 @@ pub(super) async fn apply(db: &mut SqliteConnection, now: i64) -> Result<(), Led
     let sql = format!(
         "UPDATE jobs AS j SET state = 'held', hold = h.id, held_at = ?1, failure_class = 'hold', \
            failure_code = h.code, failure_what = h.what, failure_advice = h.advice, failure_at = ?1 \
-         FROM holds h WHERE j.state = 'waiting' AND {MATCHES}"
+         FROM holds h WHERE j.id IN (SELECT id FROM jobs WHERE state = 'waiting') AND {MATCHES}"
     );
     sqlx::query(sqlx::AssertSqlSafe(sql))
         .bind(now)

@@ -41,6 +41,8 @@ pub struct RunRow {
     pub digest: Option<String>,
     /// Whether it counts towards `max_new_per_hour`.
     pub counted: bool,
+    /// Whether only a person has it delivered.
+    pub held: bool,
 }
 
 /// Why a job is not delivered.
@@ -143,6 +145,7 @@ impl FromRow<'_, SqliteRow> for RunRow {
             identity: row.try_get("identity")?,
             digest: row.try_get("digest")?,
             counted: row.try_get("counted")?,
+            held: row.try_get("held")?,
         })
     }
 }

@@ -1,13 +1,19 @@
 //! Runs that are complete, and their jobs.
 
-use sqlx::SqliteConnection;
+use std::collections::{HashMap, HashSet};
+
+use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::runs::{ReadyRun, SeenRun, from_path, text};
 use super::{Ledger, LedgerError, history, holds};
 use crate::job::PlannedJob;
 use crate::run::RunState;
 
+/// Rows of one statement.
+const AT_ONCE: usize = 500;
+
 /// What a run's record came to.
+#[derive(Clone, Copy)]
 struct Recorded {
     id: i64,
     /// Whether its jobs are to be made.
@@ -18,144 +24,198 @@ struct Recorded {
     changed: bool,
 }
 
+/// A job to be made: its run's number, itself, and when.
+type NewJob<'r> = (i64, &'r PlannedJob, i64);
+
 impl Ledger {
     /// Records complete runs, each with its jobs, in one transaction; repeating it changes nothing.
     ///
     /// # Errors
     /// When the ledger can't be written; nothing is recorded then.
     pub async fn ready(&self, runs: &[ReadyRun]) -> Result<(), LedgerError> {
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let mut room = Room::default();
-        for run in runs {
-            let recorded = upsert(&mut transaction, run).await?;
-            let mut fresh = false;
-            for job in run.jobs.iter().filter(|_| recorded.delivers) {
-                fresh |= insert_job(&mut transaction, recorded.id, job, run.ready_at).await?;
+        let mut db = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        for some in runs.chunks(AT_ONCE) {
+            let recorded = upsert(&mut db, some).await?;
+            let each = some.iter().zip(&recorded);
+            let jobs = each.filter(|(_, recorded)| recorded.delivers);
+            let jobs = jobs.flat_map(|(run, recorded)| {
+                run.jobs.iter().map(|job| (recorded.id, job, run.ready_at))
+            });
+            let fresh = insert_jobs(&mut db, &jobs.collect::<Vec<_>>()).await?;
+            hold_back(&mut db, some, &recorded, &fresh).await?;
+            if !fresh.is_empty() {
+                holds::apply(&mut db, super::now()).await?;
             }
-            if fresh {
-                hold(&mut transaction, run, &recorded, &mut room).await?;
-            }
-            if let Some(key) = &run.request {
-                sqlx::query("INSERT OR IGNORE INTO requests (key, run) VALUES (?, ?)")
-                    .bind(key)
-                    .bind(recorded.id)
-                    .execute(&mut *transaction)
-                    .await?;
-            }
+            requests(&mut db, some, &recorded).await?;
         }
-        Ok(transaction.commit().await?)
+        Ok(db.commit().await?)
     }
 }
 
-/// How many runs may still be delivered this hour, asked once for a watch.
-#[derive(Default)]
-struct Room(Option<(String, i64)>);
-
-impl Room {
-    /// Takes one; `false` when there is none left.
-    async fn take(
-        &mut self,
-        db: &mut SqliteConnection,
-        run: &ReadyRun,
-        limit: u32,
-    ) -> Result<bool, LedgerError> {
-        if self.0.as_ref().is_none_or(|(watch, _)| *watch != run.watch) {
-            let sql = "SELECT count(*) FROM runs WHERE watch = ? AND counted AND ready_at > ?";
-            let count: i64 = sqlx::query_scalar(sql)
-                .bind(&run.watch)
-                .bind(run.ready_at - 3_600_000)
-                .fetch_one(db)
-                .await?;
-            // The run itself, and what this transaction records, are among them already.
-            self.0 = Some((run.watch.clone(), i64::from(limit) - count + 1));
-        }
-        let Some((_, left)) = &mut self.0 else {
-            return Ok(true);
-        };
-        *left -= 1;
-        Ok(*left >= 0)
-    }
-}
-
-/// Puts new jobs under the holds that concern them.
-async fn hold(
+async fn requests(
     db: &mut SqliteConnection,
-    run: &ReadyRun,
-    recorded: &Recorded,
-    room: &mut Room,
+    runs: &[ReadyRun],
+    recorded: &[Recorded],
 ) -> Result<(), LedgerError> {
-    let watch = &run.watch;
-    let limit = run.limit.filter(|limit| *limit > 0 && recorded.changed);
-    let what = match limit {
-        _ if recorded.held => Some(format!(
-            "many known runs of [watch.{watch}] appeared anew at once; the notebooks of those whose metadata changed wait"
-        )),
-        Some(limit) if !room.take(db, run, limit).await? => Some(format!(
-            "[watch.{watch}] had more than {limit} new runs within an hour (`max_new_per_hour`); the notebooks of the others wait"
-        )),
-        _ => None,
-    };
-    match what {
-        Some(what) if !run.asked => {
-            // Held runs don't count.
-            sqlx::query("UPDATE runs SET counted = 0 WHERE id = ?")
+    for (run, recorded) in runs.iter().zip(recorded) {
+        if let Some(key) = &run.request {
+            sqlx::query("INSERT OR IGNORE INTO requests (key, run) VALUES (?, ?)")
+                .bind(key)
                 .bind(recorded.id)
                 .execute(&mut *db)
                 .await?;
-            holds::hold_run(db, recorded.id, watch, (&what, run.ready_at)).await
         }
-        _ => holds::apply(db, run.ready_at).await,
     }
+    Ok(())
+}
+
+/// Puts the new jobs of runs about which a person has to decide under their watch's hold.
+async fn hold_back(
+    db: &mut SqliteConnection,
+    runs: &[ReadyRun],
+    recorded: &[Recorded],
+    fresh: &HashSet<i64>,
+) -> Result<(), LedgerError> {
+    let mut room = None;
+    for (run, recorded) in runs.iter().zip(recorded) {
+        let limit = run.limit.filter(|limit| *limit > 0 && recorded.changed);
+        if run.asked || !fresh.contains(&recorded.id) || (limit.is_none() && !recorded.held) {
+            continue;
+        }
+        let watch = &run.watch;
+        let what = if recorded.held {
+            format!(
+                "many known runs of [watch.{watch}] appeared anew at once; the notebooks of those whose metadata changed wait"
+            )
+        } else {
+            let limit = limit.unwrap_or_default();
+            let left = match room {
+                Some(left) => left,
+                None => i64::from(limit) - delivered_this_hour(db, run, runs).await?,
+            };
+            room = Some(left - 1);
+            if left > 0 {
+                continue;
+            }
+            format!(
+                "[watch.{watch}] had more than {limit} new runs within an hour (`max_new_per_hour`); the notebooks of the others wait"
+            )
+        };
+        // Held runs don't count.
+        sqlx::query("UPDATE runs SET counted = 0 WHERE id = ?")
+            .bind(recorded.id)
+            .execute(&mut *db)
+            .await?;
+        holds::hold_run(db, recorded.id, watch, (&what, run.ready_at)).await?;
+    }
+    Ok(())
+}
+
+/// How many runs of a watch count that became ready within the last hour, before these.
+async fn delivered_this_hour(
+    db: &mut SqliteConnection,
+    run: &ReadyRun,
+    these: &[ReadyRun],
+) -> Result<i64, LedgerError> {
+    let sql = "SELECT count(*) FROM runs WHERE watch = ? AND counted AND ready_at > ? \
+               AND name NOT IN (SELECT value FROM json_each(?))";
+    let names: Vec<&str> = these.iter().map(|run| run.name.as_str()).collect();
+    Ok(sqlx::query_scalar(sql)
+        .bind(&run.watch)
+        .bind(run.ready_at - 3_600_000)
+        .bind(serde_json::json!(names).to_string())
+        .fetch_one(db)
+        .await?)
 }
 
 /// One that is ready already keeps its parameters; one without jobs is ignored, and so stays one
 /// that was skipped.
-async fn upsert(db: &mut SqliteConnection, run: &ReadyRun) -> Result<Recorded, LedgerError> {
-    let (state, reason) = match run.jobs.is_empty() {
+async fn upsert(
+    db: &mut SqliteConnection,
+    runs: &[ReadyRun],
+) -> Result<Vec<Recorded>, LedgerError> {
+    let asked = runs.iter().all(|run| run.asked);
+    let mut sql = QueryBuilder::new(
+        "INSERT INTO runs (watch, name, incarnation, path, seen_at, ready_at, state, reason, \
+         parameters, sources, digest, identity, counted) ",
+    );
+    sql.push_values(runs, |mut row, run| {
+        let (state, reason) = state(run);
+        row.push_bind(&run.watch).push_bind(&run.name);
+        match run.incarnation {
+            Some(incarnation) => drop(row.push_bind(incarnation)),
+            None => {
+                row.push("coalesce((SELECT max(incarnation) FROM runs WHERE watch = ")
+                    .push_bind_unseparated(&run.watch)
+                    .push_unseparated(" AND name = ")
+                    .push_bind_unseparated(&run.name)
+                    .push_unseparated("), 1)");
+            }
+        }
+        row.push_bind(from_path(&run.path))
+            .push_bind(run.seen_at)
+            .push_bind(run.ready_at)
+            .push_bind(state.as_str())
+            .push_bind(reason)
+            .push_bind(text(&run.parameters))
+            .push_bind(serde_json::to_string(&run.sources).unwrap_or_else(|_| "{}".into()))
+            .push_bind(&run.digest)
+            .push_bind(&run.identity)
+            .push_bind(run.limit.is_some());
+    });
+    sql.push(
+        " ON CONFLICT (watch, name, incarnation) DO UPDATE SET ready_at = excluded.ready_at, \
+          state = excluded.state, reason = excluded.reason, parameters = excluded.parameters, \
+          sources = excluded.sources, digest = excluded.digest, counted = excluded.counted \
+          WHERE state = 'acquiring' OR (",
+    );
+    sql.push_bind(asked)
+        .push(" AND state = 'ignored') RETURNING id, watch, name, held");
+    let rows: Vec<(i64, String, String, bool)> = sql.build_query_as().fetch_all(&mut *db).await?;
+    let mut changed: HashMap<(String, String), (i64, bool)> = HashMap::new();
+    changed.extend(
+        rows.into_iter()
+            .map(|(id, watch, name, held)| ((watch, name), (id, held))),
+    );
+    let mut recorded = Vec::with_capacity(runs.len());
+    for run in runs {
+        recorded.push(
+            match changed.remove(&(run.watch.clone(), run.name.clone())) {
+                Some((id, held)) => Recorded {
+                    id,
+                    held,
+                    delivers: state(run).0 == RunState::Ready,
+                    changed: true,
+                },
+                None => unchanged(db, run).await?,
+            },
+        );
+    }
+    let became = runs
+        .iter()
+        .zip(&recorded)
+        .filter(|(_, recorded)| recorded.changed);
+    let became = became.map(|(run, recorded)| (recorded.id, state(run).1));
+    history::became_ready(db, &became.collect::<Vec<_>>()).await?;
+    Ok(recorded)
+}
+
+fn state(run: &ReadyRun) -> (RunState, Option<&'static str>) {
+    match run.jobs.is_empty() {
         true => (RunState::Ignored, Some("no-notebook")),
         false => (RunState::Ready, None),
-    };
-    let sql = "INSERT INTO runs (watch, name, incarnation, path, seen_at, ready_at, state, reason, \
-                 parameters, sources, digest, identity, counted) \
-               VALUES (?1, ?2, coalesce(?3, (SELECT max(incarnation) FROM runs WHERE watch = ?1 AND name = ?2), 1), \
-                 ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
-               ON CONFLICT (watch, name, incarnation) DO UPDATE SET \
-                 ready_at = ?6, state = ?7, reason = ?8, parameters = ?9, sources = ?10, digest = ?11, counted = ?13 \
-               WHERE state = 'acquiring' OR (?14 AND state = 'ignored') RETURNING id, held";
-    let sources = serde_json::to_string(&run.sources).unwrap_or_else(|_| "{}".into());
-    let changed: Option<(i64, bool)> = sqlx::query_as(sql)
-        .bind(&run.watch)
-        .bind(&run.name)
-        .bind(run.incarnation)
-        .bind(from_path(&run.path))
-        .bind(run.seen_at)
-        .bind(run.ready_at)
-        .bind(state.as_str())
-        .bind(reason)
-        .bind(text(&run.parameters))
-        .bind(sources)
-        .bind(&run.digest)
-        .bind(&run.identity)
-        .bind(run.limit.is_some())
-        .bind(run.asked)
-        .fetch_optional(&mut *db)
-        .await?;
-    if let Some((id, held)) = changed {
-        history::event(db, (Some(id), None), "run-ready", reason, None).await?;
-        return Ok(Recorded {
-            id,
-            held,
-            delivers: state == RunState::Ready,
-            changed: true,
-        });
     }
+}
+
+/// A run that was recorded as ready or ignored before.
+async fn unchanged(db: &mut SqliteConnection, run: &ReadyRun) -> Result<Recorded, LedgerError> {
     let sql = "SELECT id, state = 'ready', held FROM runs WHERE watch = ? AND name = ? \
                AND (?3 IS NULL OR incarnation = ?3) ORDER BY incarnation DESC LIMIT 1";
     let (id, delivers, held) = sqlx::query_as(sql)
         .bind(&run.watch)
         .bind(&run.name)
         .bind(run.incarnation)
-        .fetch_one(&mut *db)
+        .fetch_one(db)
         .await?;
     Ok(Recorded {
         id,
@@ -171,30 +231,36 @@ pub(super) async fn begin(
     id: i64,
     run: &SeenRun,
 ) -> Result<(), LedgerError> {
-    for job in &run.jobs {
-        insert_job(db, id, job, run.seen_at).await?;
-    }
+    let jobs: Vec<NewJob<'_>> = run.jobs.iter().map(|job| (id, job, run.seen_at)).collect();
+    insert_jobs(db, &jobs).await?;
     holds::apply(db, run.seen_at).await
 }
 
-/// Whether the job is new.
-async fn insert_job(
+/// The runs that got new jobs; a job that is there already stays as it is.
+async fn insert_jobs(
     db: &mut SqliteConnection,
-    run: i64,
-    job: &PlannedJob,
-    at: i64,
-) -> Result<bool, LedgerError> {
-    let sql = "INSERT INTO jobs (uid, run, notebook, destination, user, state, created_at, next_attempt_at) \
-               SELECT ?1, ?2, ?3, ?4, ?5, 'waiting', ?6, ?6 WHERE NOT EXISTS \
-               (SELECT 1 FROM jobs WHERE run = ?2 AND notebook = ?3 AND destination = ?4 AND user = ?5)";
-    let done = sqlx::query(sql)
-        .bind(uuid::Uuid::now_v7().to_string())
-        .bind(run)
-        .bind(&job.notebook)
-        .bind(&job.destination)
-        .bind(&job.user)
-        .bind(at)
-        .execute(&mut *db)
-        .await?;
-    Ok(done.rows_affected() > 0)
+    jobs: &[NewJob<'_>],
+) -> Result<HashSet<i64>, LedgerError> {
+    let mut fresh = HashSet::new();
+    for some in jobs.chunks(AT_ONCE) {
+        let mut sql = QueryBuilder::new(
+            "INSERT INTO jobs (uid, run, notebook, destination, user, created_at, next_attempt_at, state) \
+             SELECT column1, column2, column3, column4, column5, column6, column6, 'waiting' FROM (",
+        );
+        sql.push_values(some, |mut row, (run, job, at)| {
+            row.push_bind(uuid::Uuid::now_v7().to_string())
+                .push_bind(run)
+                .push_bind(&job.notebook)
+                .push_bind(&job.destination)
+                .push_bind(&job.user)
+                .push_bind(at);
+        });
+        sql.push(
+            ") WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE run = column2 AND notebook = column3 \
+              AND destination = column4 AND user = column5) RETURNING run",
+        );
+        let rows: Vec<i64> = sql.build_query_scalar().fetch_all(&mut *db).await?;
+        fresh.extend(rows);
+    }
+    Ok(fresh)
 }

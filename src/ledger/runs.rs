@@ -368,6 +368,48 @@ impl Ledger {
             .await?)
     }
 
+    /// The run of that name and incarnation.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn incarnation(
+        &self,
+        watch: &str,
+        name: &str,
+        incarnation: i64,
+    ) -> Result<Option<RunRow>, LedgerError> {
+        let sql = "SELECT * FROM runs WHERE watch = ? AND name = ? AND incarnation = ?";
+        Ok(sqlx::query_as(sql)
+            .bind(watch)
+            .bind(name)
+            .bind(incarnation)
+            .fetch_optional(&self.read)
+            .await?)
+    }
+
+    /// A run turned out to be a former one, which is known by its identity from now on. It leaves
+    /// no trace unless jobs began with it.
+    ///
+    /// # Errors
+    /// When the ledger can't be written; nothing is recorded then.
+    pub async fn merge(&self, run: i64, former: i64, identity: &str) -> Result<(), LedgerError> {
+        let mut db = self.write.begin_with("BEGIN IMMEDIATE").await?;
+        for sql in [
+            "UPDATE runs SET state = 'ignored', reason = 'replaced' WHERE id = ?1 AND state = 'acquiring'",
+            "DELETE FROM runs WHERE id = ?1 AND reason = 'replaced' \
+             AND NOT EXISTS (SELECT 1 FROM jobs WHERE run = ?1)",
+            "UPDATE runs SET identity = ?3 WHERE id = ?2",
+        ] {
+            sqlx::query(sql)
+                .bind(run)
+                .bind(former)
+                .bind(identity)
+                .execute(&mut *db)
+                .await?;
+        }
+        Ok(db.commit().await?)
+    }
+
     /// The run of that name that had this identity.
     ///
     /// # Errors

@@ -1,10 +1,11 @@
 //! Known names that may stand for other runs than before: numbers that are used again, directories
 //! that were copied, restored or switched.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use super::super::facts::found;
+use super::super::facts::{Root, found};
 use super::super::identity::{Found, Verdict, is_mass, judge};
 use super::super::look::{Pending, read_now};
 use super::super::scan::{Place, TICK};
@@ -38,7 +39,7 @@ impl Doubt {
         let asks = matches!(verdict, Verdict::Reused | Verdict::Ask) && row.digest.is_some();
         Self {
             digest: asks.then(read).and_then(|read| read.ok()?.digest),
-            older: verdict == Verdict::Reused && is_older(&row),
+            older: verdict == Verdict::Reused && is_older(&row.path, &row),
             identity: match found {
                 Found::Born(identity, _) => Some(identity),
                 Found::Nothing | Found::Unborn => None,
@@ -56,24 +57,42 @@ impl Doubt {
 
     /// Whether it is the known run, copied or restored.
     fn is_copy(&self, mass: bool) -> bool {
-        let told = self.older || self.row.digest.is_some();
         match self.row.state.as_str() {
             // What was not complete is delivered once, as what is there now.
             "acquiring" => mass,
-            "ignored" => (mass || self.older) && !self.row.is_given_up(),
-            _ => (mass || self.older) && told && self.says_the_same(),
+            _ => is_copy(&self.row, self.digest.as_deref(), (mass, self.older)),
         }
     }
 }
 
-fn is_older(row: &RunRow) -> bool {
-    let written = newest(&row.path).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+/// Whether what has these metadata is a known run that was copied or restored: one among many, or
+/// one whose files are all older than the known run's record.
+fn is_copy(row: &RunRow, digest: Option<&str>, (mass, older): (bool, bool)) -> bool {
+    let told = older || row.digest.is_some();
+    match row.state.as_str() {
+        "ignored" => (mass || older) && !row.is_given_up(),
+        _ => (mass || older) && told && digest == row.digest.as_deref(),
+    }
+}
+
+/// Whether all at a path was written before a run was recorded.
+fn is_older(path: &Path, row: &RunRow) -> bool {
+    let written = newest(path).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     written.is_some_and(|time| millis(time + TICK) <= row.ready_at.unwrap_or(row.seen_at))
 }
 
 impl Room {
     /// Finds out which of these names stand for other runs.
     pub(super) async fn again(&mut self, mut places: Vec<Place>) -> Result<(), LedgerError> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        // The next scan sees that all of it may be another; then what differs is held.
+        let root = Root::of(&self.watch.directory).ok();
+        if root.as_ref() != self.armed.as_ref().map(|(root, _)| root) {
+            self.rescan = true;
+            return Ok(());
+        }
         places.dedup_by_key(|place| place.name(&self.watch));
         let mut reused = Vec::new();
         for some in places.chunks(BATCH) {
@@ -91,7 +110,7 @@ impl Room {
                 }
             }
         }
-        self.reused += reused.iter().filter(|doubt| !doubt.older).count();
+        self.reused += reused.len();
         let moved = self.moved.is_some_and(|until| Instant::now() < until);
         let mass = moved || is_mass(self.reused, self.known.len());
         for doubt in reused {
@@ -136,7 +155,7 @@ impl Room {
                 .await?;
             self.pending.retain(|_, run| run.id != other.id);
             if other.watch == self.watch.name {
-                self.known.insert(&other.name, None);
+                self.known.doubt(&other.name);
             }
         }
         self.context
@@ -203,6 +222,41 @@ impl Room {
             ..fresh
         };
         self.see_runs(vec![run]).await
+    }
+
+    /// Whether a run that is complete now is the former one of its name, which was restored piece
+    /// by piece; then it is none of its own.
+    pub(super) async fn is_restored(
+        &mut self,
+        run: &Pending,
+        digest: Option<&str>,
+    ) -> Result<bool, LedgerError> {
+        let ledger = &self.context.ledger;
+        let former = match run.incarnation {
+            1 => None,
+            later => {
+                ledger
+                    .incarnation(&self.watch.name, &run.name, later - 1)
+                    .await?
+            }
+        };
+        let Some(former) = former else {
+            return Ok(false);
+        };
+        let (path, row) = (run.path.clone(), former.clone());
+        let older = tokio::task::spawn_blocking(move || is_older(&path, &row)).await;
+        let copy = is_copy(&former, digest, (run.held, older.unwrap_or(false)));
+        let Some(identity) = run.identity.clone().filter(|_| copy) else {
+            return Ok(false);
+        };
+        tracing::info!(
+            watch = self.watch.name,
+            run = run.name,
+            "is the known one, restored"
+        );
+        ledger.merge(run.id, former.id, &identity).await?;
+        self.known.insert(&run.name, Some(&identity));
+        Ok(true)
     }
 
     /// A run that is not complete and no longer there.

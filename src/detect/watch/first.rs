@@ -10,7 +10,7 @@ use super::super::scan::{Place, later};
 use super::seen::{bare, seen};
 use super::{BATCH, Room};
 use crate::config::Config;
-use crate::config::checked::{Existing, Watch};
+use crate::config::checked::{Condition, Existing, Watch};
 use crate::job::millis;
 use crate::ledger::{LedgerError, SeenRun, WatchRow};
 use crate::run::RunState;
@@ -86,7 +86,11 @@ fn judge(watch: &Watch, mut places: Vec<Place>, awaited: i64) -> Vec<(Place, Fir
     let began: Vec<i64> = places.iter().map(began).collect();
     // Without a change in it since then, nothing in it can have come since then.
     let late = changed_after(&watch.directory, awaited);
-    let older = places.len().saturating_sub(LOOKED_INTO);
+    // None of those that have to be announced is in the taking.
+    let asked = matches!(watch.ready, Condition::External);
+    let older = places
+        .len()
+        .saturating_sub(if asked { 0 } else { LOOKED_INTO });
     let each = places.into_iter().zip(stay(watch.existing, &began));
     let first = each.enumerate().map(|(at, (place, stays))| {
         let first = match stays {
@@ -109,16 +113,13 @@ fn existing(watch: &Watch, config: &Config, (place, first): &(Place, First)) -> 
         counted: *first == First::New,
         ..seen(watch, config, place)
     };
-    if *first == First::New {
+    if *first != First::Open {
         return run;
     }
     let run = SeenRun {
         jobs: vec![],
         ..run
     };
-    if *first == First::Wanted {
-        return run;
-    }
     match complete_now(watch, &mut Pending::of(0, run.clone())) {
         (true, _) => ignored(run),
         // Whether anything happens to it from now on is seen by its signature.

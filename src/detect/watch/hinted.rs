@@ -1,11 +1,13 @@
 //! Waiting for hints, and what they are about.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::super::facts::Root;
+use super::super::facts::{Root, found};
 use super::super::hints::Hints;
+use super::super::identity::Found;
+use super::super::known::Identity;
 use super::super::scan::{Place, Scan};
 use super::super::{below, candidate};
 use super::Room;
@@ -45,15 +47,13 @@ impl Room {
     /// A hint only says where to look: at a run that is open, at a name that is new or may stand
     /// for another run than before, or at a directory that can hold runs.
     pub(super) async fn take_hints(&mut self, paths: Vec<PathBuf>) -> Result<(), LedgerError> {
-        let (mut new, mut doubtful) = (BTreeMap::new(), BTreeMap::new());
-        for path in paths {
-            let Some((name, path)) = self.run_of(&path) else {
-                self.rescan |= self.leads_to_runs(&path);
+        let (mut new, mut met) = (BTreeSet::new(), BTreeSet::new());
+        for hint in paths {
+            let Some((name, path)) = self.run_of(&hint) else {
+                self.rescan |= self.leads_to_runs(&hint);
                 continue;
             };
-            let Some(below) = below(&self.watch, &path) else {
-                continue;
-            };
+            let is_run = hint == path;
             match self.pending.get_mut(&name) {
                 Some(run) => {
                     run.stirred = Instant::now();
@@ -62,26 +62,48 @@ impl Room {
                         run.files.insert(path);
                     }
                 }
-                None if self.known.contains(&name) => {
-                    doubtful.insert(name, Place(below));
-                }
-                None => {
-                    new.insert(below.clone(), Place(below));
-                }
+                // What happens inside a run that is known says nothing of its name.
+                None if self.known.contains(&name) => met.extend(is_run.then_some(path)),
+                None => drop(new.insert(path)),
             }
         }
-        let watch = self.watch.clone();
-        let is_there = move || {
-            let is_run = |place: &Place| {
-                let path = place.path(&watch);
-                path.is_dir() || watch.pattern.takes_files() && path.is_file()
-            };
-            new.into_values().filter(is_run).collect()
-        };
-        if let Ok(new) = tokio::task::spawn_blocking(is_there).await {
-            self.see(new).await?;
+        if !new.is_empty() {
+            let places = self.places(new).await;
+            self.see(places.into_iter().map(|(place, _)| place).collect())
+                .await?;
         }
-        self.again(doubtful.into_values().collect()).await
+        if !met.is_empty() {
+            let mut places = self.places(met).await;
+            places.retain(|(place, found)| self.is_doubtful(place, found));
+            self.again(places.into_iter().map(|(place, _)| place).collect())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Those paths that can be runs, and what is there.
+    async fn places(&self, paths: BTreeSet<PathBuf>) -> Vec<(Place, Found)> {
+        let watch = self.watch.clone();
+        let places = move || {
+            let is_run =
+                |path: &PathBuf| path.is_dir() || watch.pattern.takes_files() && path.is_file();
+            let runs = paths.into_iter().filter(is_run);
+            let place = |path: PathBuf| Some((Place(below(&watch, &path)?), found(&path)));
+            runs.filter_map(place).collect()
+        };
+        tokio::task::spawn_blocking(places)
+            .await
+            .unwrap_or_default()
+    }
+
+    /// Whether a known name may stand for another run.
+    fn is_doubtful(&self, place: &Place, found: &Found) -> bool {
+        let name = place.name(&self.watch);
+        match found {
+            Found::Nothing => false,
+            Found::Unborn => true,
+            Found::Born(identity, _) => self.known.compare(&name, identity) != Identity::Same,
+        }
     }
 
     /// The run that a path is, is a file of, or lies in.
@@ -102,16 +124,6 @@ impl Room {
         };
         let mut parts = below.split('/').enumerate();
         parts.all(|(level, part)| self.watch.pattern.leads_on(level, part))
-    }
-
-    /// Watches a directory too, if there is room.
-    pub(super) fn watch_directory(&mut self, path: &Path) {
-        let Some((_, hints)) = &mut self.armed else {
-            return;
-        };
-        if let Err(why) = hints.watch(path) {
-            self.tell_hints(Err(why));
-        }
     }
 
     /// Watches the newest directories that can hold runs. One that wasn't is listed once more, as

@@ -8,7 +8,7 @@ use super::super::below;
 use super::super::look::{Found, Pending, Read, look, read_complete};
 use super::super::scan::Place;
 use super::{BATCH, Room};
-use crate::config::checked::Reader;
+use crate::config::checked::{Condition, Reader};
 use crate::job::{Only, millis, plan};
 use crate::ledger::{LedgerError, ReadyRun, now};
 use crate::run::RunState;
@@ -95,6 +95,10 @@ impl Room {
         for (found, mut run) in looked {
             run.due = Instant::now() + self.pause(&run);
             let lacks = match found {
+                Found::Ready(read) if self.is_restored(&run, read.digest.as_deref()).await? => {
+                    self.unwatch(&run.path);
+                    continue;
+                }
                 Found::Ready(read) => {
                     ready.push(self.ready_run(&run, *read));
                     complete.push((run.name.clone(), run.path.clone()));
@@ -123,7 +127,10 @@ impl Room {
                     run.due = Instant::now() + self.pause(&run);
                     Some(why)
                 }
-                Found::Waiting => None,
+                Found::Waiting => {
+                    self.arm_run(&mut run);
+                    None
+                }
             };
             self.waits(&mut run, lacks).await?;
             self.pending.insert(run.name.clone(), run);
@@ -141,6 +148,23 @@ impl Room {
             self.unwatch(&path);
         }
         Ok(())
+    }
+
+    /// Watches a run that was found open, which most are not that come in a burst. It is looked at
+    /// once more, as something may have come in between.
+    fn arm_run(&mut self, run: &mut Pending) {
+        let Some((_, hints)) = &mut self.armed else {
+            return;
+        };
+        if run.armed || !run.path.is_dir() {
+            return;
+        }
+        run.armed = true;
+        match hints.watch(&run.path) {
+            Ok(()) if hints.watches(&run.path) => run.due = Instant::now(),
+            Ok(()) => {}
+            Err(why) => self.tell_hints(Err(why)),
+        }
     }
 
     /// How long until a run is looked at again, if nothing hints at it.
@@ -172,7 +196,7 @@ impl Room {
             .turn(run.id, turned, Some(reason))
             .await?;
         // Should it come back, the next full scan asks what it is.
-        self.known.insert(&run.name, None);
+        self.known.doubt(&run.name);
         self.unwatch(&run.path);
         Ok(())
     }
@@ -200,7 +224,8 @@ impl Room {
     /// Says in the ledger what a run lacks, once it was found twice: files that are being written
     /// heal by themselves.
     async fn waits(&mut self, run: &mut Pending, lacks: Option<String>) -> Result<(), LedgerError> {
-        let stalled = now() - run.seen_at > millis(self.watch.max_wait);
+        let announced = matches!(self.watch.ready, Condition::External);
+        let stalled = !announced && now() - run.seen_at > millis(self.watch.max_wait);
         let slow = self.context.config.paces.look_stalled;
         if stalled && run.stirred.elapsed() > slow {
             run.due = Instant::now() + slow;

@@ -30,6 +30,8 @@ impl Room {
             };
             if let Ok(runs) = tokio::task::spawn_blocking(runs).await {
                 self.see_runs(runs).await?;
+                // At once, so that a burst takes little memory.
+                self.look_at_due().await?;
             }
         }
         Ok(())
@@ -48,7 +50,7 @@ impl Room {
         Ok(())
     }
 
-    /// After they are recorded: arms each run that is not complete, to be looked at next.
+    /// After they are recorded: each run that is not complete is looked at next.
     pub(super) fn take_up(&mut self, runs: Vec<(i64, SeenRun)>) {
         let mut latest: Option<String> = None;
         for (id, run) in runs {
@@ -57,9 +59,6 @@ impl Room {
                 continue;
             }
             tracing::debug!(run = run.name, "seen");
-            if run.path.is_dir() {
-                self.watch_directory(&run.path);
-            }
             let below = below(&self.watch, &run.path).unwrap_or_default();
             let is_later = |latest: &String| later(&self.watch, latest, &below).is_lt();
             if latest.as_ref().is_none_or(is_later) {
@@ -142,7 +141,7 @@ impl Room {
                 .await?;
             self.pending.retain(|_, run| run.id != known.id);
             if known.watch == self.watch.name {
-                self.known.insert(&known.name, None);
+                self.known.doubt(&known.name);
             }
         } else {
             let how = if same { "same-as" } else { "renamed-from" };

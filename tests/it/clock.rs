@@ -84,7 +84,7 @@ fn a_machine_that_was_started_again_or_slept_waits_for_quiet_anew() {
         ];
         room.wrap = wrap.map(String::from).to_vec();
         room.start();
-        for part in 0..10 {
+        for part in 0..9 {
             grow(size * 100 + part);
             std::thread::sleep(Duration::from_millis(200));
         }

@@ -138,9 +138,9 @@ fn open_runs_beyond_the_limit_are_polled() {
 /// What the ledger holds after a bit of everything.
 fn everything(notify: bool) -> Vec<String> {
     let mut room = Room::watching("max_wait = \"1s\"\npattern = 'run_(?<run>\\d+).*'");
-    // A number that is used again between two listings is noticed by the full scan, every three
+    // A number that is used again between two listings is noticed by the full scan, every two
     // seconds here.
-    room.pace = "0.005";
+    room.pace = "0.003";
     if !notify {
         room.environment
             .push(("NBCOURIER_TEST_NO_NOTIFY", "1".into()));

@@ -20,6 +20,7 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot, watch as channel};
 use tokio::task::JoinSet;
@@ -48,6 +49,9 @@ pub struct Context {
     pub stop: channel::Receiver<bool>,
 }
 
+/// How long the start waits for a watch.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Watches all directories and the spool until the daemon stops. `armed` is told once every watch
 /// is set and has been listed for the first time.
 pub async fn run(context: Context, armed: oneshot::Sender<()>) {
@@ -62,8 +66,9 @@ pub async fn run(context: Context, armed: oneshot::Sender<()>) {
         tasks.spawn(spool::run(context.clone()));
     }
     for wait in waiting {
-        // An error means that the daemon stops already.
-        let _ = wait.await;
+        // An error means that the daemon stops already; a file server that hangs holds up no more
+        // than its own watch.
+        let _ = tokio::time::timeout(PATIENCE, wait).await;
     }
     let _ = armed.send(());
     while tasks.join_next().await.is_some() {}
@@ -112,11 +117,13 @@ fn candidate(watch: &Watch, path: &Path) -> Option<String> {
 
 /// How runs in a directory are noticed: `notify` where all changes are noticed by this machine,
 /// `notify+poll` where some may come from elsewhere, `poll` without notifications.
-#[must_use]
-pub fn backend(directory: &Path) -> &'static str {
-    match facts::Root::of(directory) {
+pub async fn backend(directory: &Path) -> &'static str {
+    let directory = directory.to_owned();
+    let root = tokio::task::spawn_blocking(move || facts::Root::of(&directory));
+    // It may hang; then it is no local one.
+    match tokio::time::timeout(Duration::from_secs(1), root).await {
         _ if !hints::are_wanted() => "poll",
-        Ok(root) if root.local => "notify",
+        Ok(Ok(Ok(root))) if root.local => "notify",
         _ => "notify+poll",
     }
 }

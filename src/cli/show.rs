@@ -18,7 +18,7 @@ pub(super) struct Arguments {
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
     let config = context.load()?;
     let path = std::path::absolute(&arguments.run)?;
-    let said = detect::explain(&config, &path);
+    let said = detect::explain(&config, &path).await;
     if said.is_empty() && arguments.run.starts_with(['/', '.']) {
         let message = format!("no watch looks at {}", path.display());
         let watched = config

@@ -21,17 +21,20 @@ pub struct Explained {
 }
 
 /// What each watch says of a path that lies below its directory.
-#[must_use]
-pub fn explain(config: &Config, path: &Path) -> Vec<Explained> {
-    let watches = config.watches.iter();
-    let looked_at = watches.filter(|watch| path.starts_with(&watch.directory));
-    looked_at.map(|watch| said(watch, config, path)).collect()
+pub async fn explain(config: &Config, path: &Path) -> Vec<Explained> {
+    let mut all = Vec::new();
+    for watch in &config.watches {
+        if path.starts_with(&watch.directory) {
+            all.push(said(watch, config, path).await);
+        }
+    }
+    all
 }
 
-fn said(watch: &Watch, config: &Config, path: &Path) -> Explained {
+async fn said(watch: &Watch, config: &Config, path: &Path) -> Explained {
     let mut told = vec![
         ("root", watch.directory.display().to_string()),
-        ("watched by", watched_by(watch)),
+        ("watched by", watched_by(watch).await),
         ("pattern", watch.pattern.to_string()),
         ("complete if", watch.ready.to_string()),
     ];
@@ -54,9 +57,9 @@ fn said(watch: &Watch, config: &Config, path: &Path) -> Explained {
     }
 }
 
-fn watched_by(watch: &Watch) -> String {
+async fn watched_by(watch: &Watch) -> String {
     let every = watch.poll_every.as_secs_f64();
-    match backend(&watch.directory) {
+    match backend(&watch.directory).await {
         "notify" => format!("notifications; changed directories are listed every {every} s"),
         "poll" => format!("listing changed directories every {every} s, without notifications"),
         _ => format!(

@@ -50,6 +50,8 @@ pub(super) struct Pending {
     pub(super) gone: Option<Instant>,
     /// The identity of the root below which it was seen.
     pub(super) root: Option<String>,
+    /// Whether it was a directory at the last look.
+    pub(super) is_directory: bool,
     /// Whether a watch was asked for.
     pub(super) armed: bool,
     /// How often in a row its metadata could not be read.
@@ -80,6 +82,7 @@ impl Pending {
             superseded: None,
             gone: None,
             root: None,
+            is_directory: false,
             armed: false,
             failed: 0,
             signature: None,
@@ -207,7 +210,8 @@ pub(super) fn look(watch: &Watch, run: &mut Pending) -> Found {
     if run.is_another() {
         return Found::Another;
     }
-    if run.path.is_dir()
+    run.is_directory = run.path.is_dir();
+    if run.is_directory
         && let Err(error) = std::fs::read_dir(&run.path)
     {
         return Found::Lacking(format!("its directory can't be read: {error}"));

@@ -95,7 +95,7 @@ impl Room {
         loop {
             let begun = Instant::now();
             self.listed_in = Duration::ZERO;
-            self.arm();
+            self.arm().await;
             match self.scan().await {
                 Ok(()) => self.context.health.clear(&self.ledger_key()),
                 Err(error) => self.ledger_trouble(&error).await,
@@ -190,23 +190,37 @@ impl Room {
     }
 
     /// Watches the root again when it is another one than before: a watch follows the inode, not
-    /// the name, and stays silent when its directory was replaced, unmounted or covered.
-    fn arm(&mut self) {
-        let Ok(root) = Root::of(&self.watch.directory) else {
-            self.armed = None;
-            return;
-        };
+    /// the name, and stays silent when its directory was replaced, unmounted or covered. A file
+    /// server that hangs holds up this watch alone.
+    async fn arm(&mut self) {
         // A limit that was met is not asked for again and again.
         let again =
             self.context.health.is_up(&self.hints_key()) && Instant::now() >= self.next_full;
-        if !again && self.armed.as_ref().is_some_and(|(armed, _)| *armed == root) {
+        let armed = self.armed.as_ref().map(|(root, _)| root.clone());
+        let directory = self.watch.directory.clone();
+        let rearm = move || {
+            let root = Root::of(&directory).ok()?;
+            let same = !again && armed.is_some_and(|armed| armed == root);
+            Some((root, (!same).then(|| Hints::of(&directory))))
+        };
+        let Some((root, hints)) = tokio::task::spawn_blocking(rearm).await.ok().flatten() else {
+            self.armed = None;
             return;
-        }
-        let (mut hints, mut told) = Hints::of(&self.watch.directory);
+        };
+        let Some((mut hints, mut told)) = hints else {
+            return;
+        };
         let mut runs = self.pending.values().filter(|run| run.armed);
         told = told.and_then(|()| runs.try_for_each(|run| hints.watch(&run.path)));
         self.armed = Some((root, hints));
         self.tell_hints(told);
+    }
+
+    /// Whether the root is the one that was armed.
+    async fn is_armed(&self) -> bool {
+        let directory = self.watch.directory.clone();
+        let root = tokio::task::spawn_blocking(move || Root::of(&directory).ok()).await;
+        root.ok().flatten().as_ref() == self.armed.as_ref().map(|(root, _)| root)
     }
 
     fn hints_key(&self) -> String {

@@ -93,7 +93,7 @@ pub async fn status(config: &Config, ledger: &Ledger, alive: &Alive) -> Result<V
     let mut watches = Vec::new();
     for watch in &config.watches {
         let (runs, stalled) = ledger.run_counts(&watch.name).await?;
-        let backend = backend(watch, alive);
+        let backend = backend(watch, alive).await;
         watches.push(
             json!({ "name": watch.name, "backend": backend, "runs": runs, "stalled": stalled }),
         );
@@ -121,13 +121,13 @@ pub async fn status(config: &Config, ledger: &Ledger, alive: &Alive) -> Result<V
 }
 
 /// How runs of a watch are noticed.
-fn backend(watch: &Watch, alive: &Alive) -> &'static str {
+async fn backend(watch: &Watch, alive: &Alive) -> &'static str {
     let table = format!("[watch.{}] gets no", watch.name);
     let silent =
         |notice: &Notice| notice.code == "watch-polling" && notice.what.starts_with(&table);
     match alive.notices.iter().any(silent) {
         true => "poll",
-        false => detect::backend(&watch.directory),
+        false => detect::backend(&watch.directory).await,
     }
 }
 

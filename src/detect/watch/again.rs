@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use super::super::facts::{Root, found};
+use super::super::facts::found;
 use super::super::identity::{Found, Verdict, is_mass, judge};
 use super::super::look::{Pending, read_now};
 use super::super::scan::{Place, TICK};
@@ -88,8 +88,7 @@ impl Room {
             return Ok(());
         }
         // The next scan sees that all of it may be another; then what differs is held.
-        let root = Root::of(&self.watch.directory).ok();
-        if root.as_ref() != self.armed.as_ref().map(|(root, _)| root) {
+        if !self.is_armed().await {
             self.rescan = true;
             return Ok(());
         }

@@ -156,7 +156,7 @@ impl Room {
         let Some((_, hints)) = &mut self.armed else {
             return;
         };
-        if run.armed || !run.path.is_dir() {
+        if run.armed || !run.is_directory {
             return;
         }
         run.armed = true;

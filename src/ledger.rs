@@ -7,12 +7,14 @@
 mod acts;
 mod history;
 mod holds;
+mod known;
 mod lock;
 mod read;
 mod ready;
 mod runs;
 mod schema;
 mod templates;
+mod watches;
 mod work;
 
 use std::path::Path;
@@ -26,9 +28,11 @@ use sqlx::sqlite::{
 
 pub use acts::{Act, Acted, Actor};
 pub use holds::Hold;
+pub use known::name_hash;
 pub use lock::StateLock;
 pub use read::{EventRow, FailureRow, Filter, JobRow, RunRow};
-pub use runs::{Baseline, ReadyRun, SeenRun, Twin, WatchRow, name_hash};
+pub use runs::{ReadyRun, SeenRun, Twin};
+pub use watches::{Baseline, WatchRow};
 pub use work::{Claimed, Finished};
 
 /// The ledger's file inside the state directory.

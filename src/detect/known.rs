@@ -10,7 +10,7 @@ use crate::ledger::name_hash;
 struct Mark {
     /// Half the hash of its identity; 0 if that isn't known.
     identity: u32,
-    /// The listing of its directory in which it was seen last, from 1; 0 if in none yet.
+    /// The listing of its directory in which it was seen last, from 1; 0 if before this start.
     listing: u32,
 }
 
@@ -49,13 +49,15 @@ impl Known {
         self.0.contains_key(&name_hash(name))
     }
 
-    /// Remembers a run, or its latest incarnation.
-    pub(super) fn insert(&mut self, name: &str, identity: Option<&str>) {
-        let mark = Mark {
-            identity: identity.map_or(0, half),
-            listing: 0,
+    /// Remembers a run, or its latest incarnation; one that is new was there at the listing of that
+    /// number.
+    pub(super) fn insert(&mut self, name: &str, identity: Option<&str>, listing: u32) {
+        let new = Mark {
+            identity: 0,
+            listing,
         };
-        self.0.insert(name_hash(name), mark);
+        let mark = self.0.entry(name_hash(name)).or_insert(new);
+        mark.identity = identity.map_or(0, half);
     }
 
     /// What a known name stands for is to be asked again once it is met.
@@ -70,7 +72,7 @@ impl Known {
         let Some(mark) = self.0.get_mut(&name_hash(name)) else {
             return Met::New;
         };
-        let back = mark.listing != 0 && mark.listing + 1 < listing;
+        let back = mark.listing + 1 < listing;
         mark.listing = listing;
         if back { Met::Back } else { Met::Stays }
     }
@@ -99,7 +101,7 @@ mod tests {
     fn a_name_that_was_missing_in_between_is_back() {
         let mut known = Known::default();
         assert_eq!(known.meet("run_1", 1), Met::New);
-        known.insert("run_1", Some("7:1.0"));
+        known.insert("run_1", Some("7:1.0"), 1);
         for (listing, met) in [
             (2, Met::Stays),
             (3, Met::Stays),
@@ -110,7 +112,12 @@ mod tests {
         }
         assert_eq!(known.compare("run_1", "7:1.0"), Identity::Same);
         assert_eq!(known.compare("run_1", "7:2.0"), Identity::Other);
-        known.insert("run_2", None);
+        known.insert("run_2", None, 0);
         assert_eq!(known.compare("run_2", "7:1.0"), Identity::Unknown);
+        assert_eq!(
+            known.meet("run_2", 2),
+            Met::Back,
+            "it was missing in the first listing"
+        );
     }
 }

@@ -83,6 +83,14 @@ pub(super) struct Scan {
 #[derive(Debug, Default)]
 pub(super) struct Listings(HashMap<PathBuf, Listing>);
 
+impl Listings {
+    /// The number of the last listing of the directory that a path lies in, from 1.
+    pub(super) fn number(&self, path: &Path) -> u32 {
+        let listing = path.parent().and_then(|parent| self.0.get(parent));
+        listing.map_or(0, |listing| listing.number)
+    }
+}
+
 #[derive(Debug)]
 struct Listing {
     number: u32,

@@ -145,10 +145,16 @@ impl Room {
     async fn remember(&mut self) -> Result<(), LedgerError> {
         let ledger = &self.context.ledger;
         let mut known = Known::default();
-        let remember = |name: &str, identity: Option<&str>| known.insert(name, identity);
+        let remember = |name: &str, identity: Option<&str>| known.insert(name, identity, 0);
         ledger.known(&self.watch.name, remember).await?;
         (self.known, self.listings) = (known, Listings::default());
         self.refresh().await
+    }
+
+    /// Remembers what a run is known again by.
+    fn remember_name(&mut self, name: &str, path: &Path, identity: Option<&str>) {
+        let listing = self.listings.number(path);
+        self.known.insert(name, identity, listing);
     }
 
     /// The runs that are not complete, as the ledger has them: others may have recorded them

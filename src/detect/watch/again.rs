@@ -163,7 +163,7 @@ impl Room {
             .turn(row.id, (ignored, acquiring), None)
             .await?;
         tracing::info!(watch = self.watch.name, run = row.name, "is back");
-        self.known.insert(&row.name, row.identity.as_deref());
+        self.remember_name(&row.name, &row.path, row.identity.as_deref());
         self.remember_run(row);
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Room {
     }
 
     async fn adopt(&mut self, row: RunRow, identity: &str) -> Result<(), LedgerError> {
-        self.known.insert(&row.name, Some(identity));
+        self.remember_name(&row.name, &row.path, Some(identity));
         self.context.ledger.adopt(row.id, identity).await?;
         // As observed under its former identity it would be another one.
         self.pending.remove(&row.name);
@@ -198,7 +198,7 @@ impl Room {
     async fn used_again(&mut self, doubt: Doubt, mass: bool) -> Result<(), LedgerError> {
         let (watch, name) = (self.watch.name.clone(), doubt.row.name.clone());
         if let Some(identity) = &doubt.identity {
-            self.known.insert(&name, Some(identity));
+            self.remember_name(&name, &doubt.row.path, Some(identity));
             let former = self.context.ledger.former(&watch, &name, identity).await?;
             if let Some(former) = former {
                 self.give_up(&doubt.row).await?;
@@ -255,7 +255,7 @@ impl Room {
             "is the known one, restored"
         );
         ledger.merge(run.id, former.id, &identity).await?;
-        self.known.insert(&run.name, Some(&identity));
+        self.remember_name(&run.name, &run.path, Some(&identity));
         Ok(true)
     }
 

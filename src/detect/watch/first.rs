@@ -56,7 +56,7 @@ impl Room {
                 return Ok(());
             };
             for (id, run) in baseline.add(runs).await? {
-                self.known.insert(&run.name, run.identity.as_deref());
+                self.remember_name(&run.name, &run.path, run.identity.as_deref());
                 if run.state == RunState::Acquiring {
                     acquiring.push((id, run));
                 }

@@ -54,7 +54,7 @@ impl Room {
     pub(super) fn take_up(&mut self, runs: Vec<(i64, SeenRun)>) {
         let mut latest: Option<String> = None;
         for (id, run) in runs {
-            self.known.insert(&run.name, run.identity.as_deref());
+            self.remember_name(&run.name, &run.path, run.identity.as_deref());
             if run.state != RunState::Acquiring {
                 continue;
             }

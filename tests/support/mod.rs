@@ -294,6 +294,16 @@ impl Room {
         }
     }
 
+    /// Waits until so many jobs, and no others, are in this state, without listing all runs.
+    pub fn await_sum(&self, state: &str, count: u64, seconds: u64) {
+        let mut jobs = Value::Null;
+        wait_until(seconds, state, || {
+            jobs = self.run(&["status", "--json"]).json()["jobs"].clone();
+            let all = jobs.as_object().expect("counts").values();
+            jobs[state] == count && all.filter_map(Value::as_u64).sum::<u64>() == count
+        });
+    }
+
     /// Waits until a job fails by this code, whatever its state; the failure.
     pub fn await_failure(&self, code: &str, seconds: u64) -> Value {
         let deadline = Instant::now() + Duration::from_secs(seconds);

@@ -272,7 +272,9 @@ async fn whatever_happens_each_run_comes_exactly_once() {
             .ok()
             .and_then(|text| text.parse::<usize>().ok())
     };
-    let steps = number("NBC_TEST_STEPS").unwrap_or(20_000);
+    let long = std::env::var_os("NBC_TEST_LONG").is_some();
+    let usual = if long { 500_000 } else { 20_000 };
+    let steps = number("NBC_TEST_STEPS").unwrap_or(usual);
     let seeds = match number("NBC_TEST_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..steps.div_ceil(LONG),

@@ -98,7 +98,7 @@ impl Room {
             self.arm().await;
             match self.scan().await {
                 Ok(()) => self.context.health.clear(&self.ledger_key()),
-                Err(error) => self.ledger_trouble(&error).await,
+                Err(error) => self.start_over(&error).await,
             }
             if let Some(listed) = listed.take() {
                 // Nobody waits if the daemon stops already.
@@ -122,8 +122,7 @@ impl Room {
                 return;
             }
             if let Err(error) = self.look_at_due().await {
-                self.ledger_trouble(&error).await;
-                self.remember_all().await;
+                self.start_over(&error).await;
             }
             let next = match self.rescan {
                 true => self.earliest.min(next_scan),
@@ -133,8 +132,13 @@ impl Room {
         }
     }
 
-    /// What the ledger knows, at start and after trouble: what could not be recorded is thus
-    /// looked at again, however long the ledger takes.
+    /// After trouble with the ledger: what could not be recorded is listed and looked at again.
+    async fn start_over(&mut self, error: &LedgerError) {
+        self.ledger_trouble(error).await;
+        self.remember_all().await;
+    }
+
+    /// What the ledger knows, however long it takes to say so.
     async fn remember_all(&mut self) {
         while let Err(error) = self.remember().await {
             self.ledger_trouble(&error).await;

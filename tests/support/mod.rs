@@ -1,6 +1,11 @@
 //! What the whole-program tests share: a daemon in a directory of its own, runs, deadlines.
 
-#![allow(dead_code, unreachable_pub, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "each test binary uses a part"
+)]
 #![allow(clippy::print_stderr, reason = "a failed test shows the daemon's log")]
 
 use std::fs::{self, File};

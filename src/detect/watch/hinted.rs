@@ -36,11 +36,10 @@ impl Room {
             None => Ok(()),
         };
         if let Err(error) = recorded {
-            self.ledger_trouble(&error).await;
-            self.remember_all().await;
+            self.start_over(&error).await;
         }
         if let Err(error) = self.take_hints(paths).await {
-            self.ledger_trouble(&error).await;
+            self.start_over(&error).await;
         }
     }
 

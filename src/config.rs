@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 
 pub use checked::Config;
 pub use mistakes::{Mistake, Mistakes};
-pub use presets::{preset, preset_names};
 use sheet::Sheet;
+pub use watch::{preset, preset_names};
 
 /// The largest file that is read.
 const LARGEST: u64 = 1 << 20;

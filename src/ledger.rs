@@ -11,6 +11,7 @@ mod known;
 mod lock;
 mod read;
 mod ready;
+mod records;
 mod runs;
 mod schema;
 mod templates;
@@ -31,7 +32,7 @@ pub use holds::Hold;
 pub use known::name_hash;
 pub use lock::StateLock;
 pub use read::{EventRow, FailureRow, Filter, JobRow, RunRow};
-pub use runs::{ReadyRun, SeenRun, Twin};
+pub use records::{ReadyRun, SeenRun, Twin};
 pub use watches::{Baseline, WatchRow};
 pub use work::{Claimed, Finished};
 

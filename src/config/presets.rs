@@ -1,12 +1,5 @@
 //! The presets: watch tables for the acquisition systems of the field.
 
-use std::path::Path;
-
-use super::checked::Watch;
-use super::sheet::Sheet;
-use super::table::Table;
-use super::watch::watch;
-
 macro_rules! presets {
     ($($name:literal)*) => {
         /// Each preset's name and text.
@@ -42,23 +35,4 @@ pub(super) const USUAL: &str = "generic-dir";
 pub(super) fn text(name: &str) -> Option<&'static str> {
     let found = PRESETS.iter().find(|(known, _)| *known == name);
     found.map(|(_, text)| *text)
-}
-
-/// The names of all presets.
-pub fn preset_names() -> impl Iterator<Item = &'static str> {
-    PRESETS.iter().map(|(name, _)| *name)
-}
-
-/// The watch that a preset makes of a directory.
-#[must_use]
-pub fn preset(name: &str, directory: &Path) -> Option<Watch> {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-    let text = format!(
-        "directory = {}\npreset = {}\n",
-        quoted(&directory.to_string_lossy()),
-        quoted(name)
-    );
-    let sheet = Sheet::new(Path::new("/preset"), text);
-    let tree = sheet.tree();
-    watch(Table::top(&sheet, &tree)).filter(|_| !sheet.is_mistaken())
 }

@@ -37,7 +37,7 @@ pub(super) fn watch(table: Table<'_>) -> Option<Watch> {
     let directory = table
         .must("directory", "directory = \"/data/daq\"")
         .and_then(|item| path(&item));
-    let preset = table.read("preset", preset).unwrap_or(presets::USUAL);
+    let preset = table.read("preset", preset_named).unwrap_or(presets::USUAL);
     let sheet = Sheet::new(Path::new(preset), presets::text(preset)?.to_owned());
     let tree = sheet.tree();
     let base = Table::top(&sheet, &tree);
@@ -70,6 +70,25 @@ pub(super) fn watch(table: Table<'_>) -> Option<Watch> {
     directory.and(Some(watch))
 }
 
+/// The names of all presets.
+pub fn preset_names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|(name, _)| *name)
+}
+
+/// The watch that a preset makes of a directory.
+#[must_use]
+pub fn preset(name: &str, directory: &Path) -> Option<Watch> {
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let text = format!(
+        "directory = {}\npreset = {}\n",
+        quoted(&directory.to_string_lossy()),
+        quoted(name)
+    );
+    let sheet = Sheet::new(Path::new("/preset"), text);
+    let tree = sheet.tree();
+    watch(Table::top(&sheet, &tree)).filter(|_| !sheet.is_mistaken())
+}
+
 /// A table above the preset that fills what it doesn't set.
 struct Both<'t, 'a> {
     table: &'t Table<'a>,
@@ -84,7 +103,7 @@ impl<'a> Both<'_, 'a> {
     }
 }
 
-fn preset<'a>(item: &Item<'a>) -> Option<&'a str> {
+fn preset_named<'a>(item: &Item<'a>) -> Option<&'a str> {
     let name = item.text()?;
     let known: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
     if known.contains(&name) {

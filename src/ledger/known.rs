@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use sqlx::SqliteConnection;
 
-use super::runs::{SeenRun, to_path};
+use super::records::{SeenRun, to_path};
 use super::{Ledger, LedgerError, RunRow};
 
 /// The hash under which detection remembers that a run, or an identity, is known.

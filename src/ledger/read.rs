@@ -134,7 +134,7 @@ impl FromRow<'_, SqliteRow> for RunRow {
             watch: row.try_get("watch")?,
             name: row.try_get("name")?,
             incarnation: row.try_get("incarnation")?,
-            path: super::runs::to_path(row.try_get("path")?),
+            path: super::records::to_path(row.try_get("path")?),
             seen_at: row.try_get("seen_at")?,
             ready_at: row.try_get("ready_at")?,
             state: row.try_get("state")?,

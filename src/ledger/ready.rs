@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::runs::{ReadyRun, SeenRun, from_path, text};
+use super::records::{ReadyRun, SeenRun, from_path, text};
 use super::{Ledger, LedgerError, history, holds};
 use crate::job::PlannedJob;
 use crate::run::RunState;

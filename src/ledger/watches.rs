@@ -3,7 +3,8 @@
 use sqlx::{Sqlite, Transaction};
 
 use super::known::{known_identities, twin};
-use super::runs::{SeenRun, insert};
+use super::records::SeenRun;
+use super::runs::insert;
 use super::{Ledger, LedgerError, now};
 use crate::run::RunState;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::look::{Pending, lacks, waits_for};
 use super::scan::Place;
+use super::signature::newest;
 use super::watch::seen;
 use super::{backend, below, candidate};
 use crate::config::Config;
@@ -42,6 +43,8 @@ async fn said(watch: &Watch, config: &Config, path: &Path) -> Explained {
         Ok(place) => {
             let run = seen(watch, config, &place);
             let name = run.name.clone();
+            let written = newest(&run.path).and_then(|at| jiff::Timestamp::try_from(at).ok());
+            told.extend(written.map(|at| ("written", format!("{at:.0}"))));
             told.push(waits(watch, Pending::of(0, run)));
             Some(name)
         }

@@ -191,6 +191,10 @@ impl FromRow<'_, SqliteRow> for EventRow {
     }
 }
 
+/// Whether run `r` is the latest of its name.
+const LATEST: &str = "NOT EXISTS (SELECT 1 FROM runs n WHERE n.watch = r.watch \
+    AND n.name = r.name AND n.incarnation > r.incarnation)";
+
 impl Ledger {
     /// The runs asked for, newest first.
     ///
@@ -231,19 +235,25 @@ impl Ledger {
         Ok(sqlx::query_as(sql).bind(run).fetch_all(&self.read).await?)
     }
 
-    /// The runs that `text` can mean: a name, `watch:name`, a `run` parameter or a job's id.
+    /// The runs that `text` can mean: a name, `watch:name`, a `run` parameter (of several runs of one
+    /// name the latest) or a job's id.
     ///
     /// # Errors
     /// When the ledger can't be read.
     pub async fn find(&self, text: &str) -> Result<Vec<RunRow>, LedgerError> {
-        let sql = "SELECT * FROM runs WHERE name = ?1 OR (watch || ':' || name) = ?1 \
-                   OR id = (SELECT run FROM jobs WHERE uid = ?1) ORDER BY id";
-        let exact: Vec<RunRow> = sqlx::query_as(sql).bind(text).fetch_all(&self.read).await?;
-        if !exact.is_empty() {
-            return Ok(exact);
+        let which = [
+            "(name = ?1 OR (watch || ':' || name) = ?1) AND LATEST OR id = (SELECT run FROM jobs WHERE uid = ?1)",
+            "CAST(parameters ->> '$.run' AS TEXT) = ?1 AND LATEST",
+        ];
+        let mut found = Vec::new();
+        for which in which.map(|which| which.replace("LATEST", LATEST)) {
+            if found.is_empty() {
+                let sql = format!("SELECT * FROM runs r WHERE {which} ORDER BY id");
+                let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(text);
+                found = rows.fetch_all(&self.read).await?;
+            }
         }
-        let sql = "SELECT * FROM runs WHERE CAST(parameters ->> '$.run' AS TEXT) = ? ORDER BY id";
-        Ok(sqlx::query_as(sql).bind(text).fetch_all(&self.read).await?)
+        Ok(found)
     }
 
     /// The runs that have a job in this state.

@@ -21,4 +21,5 @@ mod readers;
 mod render;
 mod roots;
 mod runs;
+mod show;
 mod spool;

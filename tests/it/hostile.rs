@@ -70,7 +70,7 @@ fn hostile_files_cost_neither_memory_nor_time() {
         room.await_reason(&format!("run_{number:06}"), name);
     }
     room.stays(&wanted);
-    assert!(room.most_memory() < 200, "{} MB", room.most_memory());
+    assert!(room.most_memory() < 256, "{} MB", room.most_memory());
 }
 
 #[test]

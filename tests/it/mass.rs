@@ -108,7 +108,10 @@ fn a_tree_that_is_restored_beneath_the_running_daemon_doubles_nothing() {
             if restart {
                 room.restart();
             }
-            wait_until(20, "what differs is seen", || room.runs().len() == 33);
+            wait_until(20, "what differs is complete", || {
+                let runs = room.runs();
+                runs.len() == 33 && runs.iter().all(|run| run["state"] == "ready")
+            });
             room.stays(&room.ledger());
         }
         let ledger = room.ledger();

@@ -57,6 +57,7 @@ impl Room {
                 Some(run) => {
                     run.stirred = Instant::now();
                     run.due = run.stirred;
+                    run.failed = 0;
                     if self.watch.pattern.has_segments() {
                         run.files.insert(path);
                     }

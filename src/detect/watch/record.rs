@@ -171,12 +171,8 @@ impl Room {
     fn pause(&self, run: &Pending) -> Duration {
         let look = self.context.config.paces.look;
         let still = run.stirred.elapsed() / STILL;
-        // What a command could not tell is not asked for again at once.
-        let failed = if self.asks() {
-            look * (1 << run.failed.min(6))
-        } else {
-            look
-        };
+        // What could not be read is not read again and again.
+        let failed = look * (1 << run.failed.min(6));
         still.max(failed).clamp(look, look * 60)
     }
 

@@ -106,7 +106,7 @@ struct Listing {
 pub(super) fn all(watch: &Watch) -> std::io::Result<Vec<Place>> {
     let (mut known, mut listings) = (Known::default(), Listings::default());
     let scanner = Scanner::new(watch, &mut known, &mut listings, Depth::Full);
-    scanner.run().map(|scan| scan.new)
+    scanner.run(false).map(|scan| scan.new)
 }
 
 /// One scan of a watch.
@@ -116,6 +116,7 @@ pub(super) struct Scanner<'a> {
     listings: &'a mut Listings,
     depth: Depth,
     found: Scan,
+    births: bool,
     /// Known runs without an identity that were met.
     adopted: usize,
 }
@@ -133,12 +134,14 @@ impl<'a> Scanner<'a> {
             listings,
             depth,
             found: Scan::default(),
+            births: false,
             adopted: 0,
         }
     }
 
-    /// Scans; an error is about the root.
-    pub(super) fn run(mut self) -> std::io::Result<Scan> {
+    /// Scans; without `births` known runs can't be told from others. An error is about the root.
+    pub(super) fn run(mut self, births: bool) -> std::io::Result<Scan> {
+        self.births = births;
         let root = self.watch.directory.clone();
         self.directory(&root, "", 0, true)?;
         Ok(self.found)
@@ -242,7 +245,9 @@ impl<'a> Scanner<'a> {
         let found = match met {
             Met::New if is_run => &mut self.found.new,
             Met::Back => &mut self.found.doubtful,
-            Met::Stays if self.depth == Depth::Full && self.is_other(entry, name) => {
+            Met::Stays
+                if self.births && self.depth == Depth::Full && self.is_other(entry, name) =>
+            {
                 &mut self.found.doubtful
             }
             Met::Stays if cut.is_some() => &mut self.found.segments,

@@ -288,7 +288,6 @@ impl Room {
                 .await?;
         }
         if full {
-            self.next_full = Instant::now() + self.context.config.paces.full_scan;
             self.reused = 0;
             self.refresh().await?;
         }
@@ -303,9 +302,11 @@ impl Room {
             std::mem::take(&mut self.listings),
         );
         let begun = Instant::now();
+        let root = self.armed.as_ref().map(|(root, _)| root);
+        let births = root.is_some_and(|root| root.identity.is_some());
         let scan = move || {
-            let scan = Scanner::new(&watch, &mut known, &mut listings, depth).run();
-            (scan, known, listings)
+            let scanner = Scanner::new(&watch, &mut known, &mut listings, depth);
+            (scanner.run(births), known, listings)
         };
         let Ok((scan, known, listings)) = tokio::task::spawn_blocking(scan).await else {
             // Whatever it met, the ledger still has what is known.
@@ -313,7 +314,13 @@ impl Room {
             return Ok(None);
         };
         (self.known, self.listings) = (known, listings);
-        self.listed_in = begun.elapsed();
+        match depth {
+            Depth::Full => {
+                let pause = (begun.elapsed() * SHARE).max(self.context.config.paces.full_scan);
+                self.next_full = Instant::now() + pause;
+            }
+            Depth::Changed | Depth::Newest => self.listed_in = begun.elapsed(),
+        }
         let found = scan.map_err(|error| (self.watch.directory.clone(), error));
         self.tell_scan(&found);
         Ok(found.ok())

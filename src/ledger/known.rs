@@ -49,11 +49,12 @@ impl Ledger {
         mut take: impl FnMut(&str, Option<&str>),
     ) -> Result<(), LedgerError> {
         // Many rows in one answer: a row each would take longer than listing the directory. Names
-        // hold no control characters. What was given up is asked for again once it is there.
+        // hold no control characters. What was given up is asked for again once it is
+        // there. `+` keeps to the order of the numbers; by the index of names all would be sorted.
         let sql = format!(
             "SELECT coalesce(max(id), 0), coalesce(group_concat(name || char(9) || \
                iif({GIVEN_UP}, '', coalesce(identity, '')), char(10)), '') FROM ( \
-             SELECT id, name, identity, state, reason FROM runs WHERE watch = ? AND id > ? \
+             SELECT id, name, identity, state, reason FROM runs WHERE +watch = ? AND id > ? \
              ORDER BY id LIMIT ?)"
         );
         let mut last = 0;

@@ -164,14 +164,12 @@ impl Room {
     /// The runs that are not complete, as the ledger has them: others may have recorded them
     /// (trigger files, `submit`, `skip`).
     async fn refresh(&mut self) -> Result<(), LedgerError> {
-        let root = self.context.ledger.watch(&self.watch.name).await?.root;
         let runs = self.context.ledger.acquiring(&self.watch.name).await?;
         let mut pending = HashMap::new();
         for run in runs {
             let known = self.pending.remove(&run.name);
             let known = known.filter(|known| known.id == run.id);
-            let remembered = |run| Pending::new(run).below(root.clone());
-            pending.insert(run.name.clone(), known.unwrap_or_else(|| remembered(run)));
+            pending.insert(run.name.clone(), known.unwrap_or_else(|| Pending::new(run)));
         }
         for gone in std::mem::replace(&mut self.pending, pending).values() {
             self.unwatch(&gone.path);
@@ -218,6 +216,13 @@ impl Room {
         told = told.and_then(|()| runs.try_for_each(|run| hints.watch(&run.path)));
         self.armed = Some((root, hints));
         self.tell_hints(told);
+    }
+
+    /// The identity of the root, where it has one.
+    fn root(&self) -> Option<String> {
+        self.armed
+            .as_ref()
+            .and_then(|(root, _)| root.identity.clone())
     }
 
     /// Whether the root is the one that was armed.

@@ -37,6 +37,8 @@ pub struct RunRow {
     pub baseline: Option<String>,
     /// What it is known again by.
     pub identity: Option<String>,
+    /// The identity of the directory that its watch looked at when it was seen.
+    pub root: Option<String>,
     /// A hash of its metadata.
     pub digest: Option<String>,
     /// Whether it counts towards `max_new_per_hour`.
@@ -143,6 +145,7 @@ impl FromRow<'_, SqliteRow> for RunRow {
             sources: serde_json::from_str(&sources).unwrap_or_default(),
             baseline: row.try_get("baseline")?,
             identity: row.try_get("identity")?,
+            root: row.try_get("root")?,
             digest: row.try_get("digest")?,
             counted: row.try_get("counted")?,
             held: row.try_get("held")?,

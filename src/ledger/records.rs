@@ -29,6 +29,8 @@ pub struct SeenRun {
     pub baseline: Option<String>,
     /// What it is known again by, where the file system tells.
     pub identity: Option<String>,
+    /// The identity of the directory that its watch looked at.
+    pub root: Option<String>,
     /// Whether only a person has it delivered.
     pub held: bool,
     /// Whether it counts towards `max_new_per_hour`.

@@ -105,7 +105,7 @@ pub(super) async fn insert(
     for some in runs.chunks(AT_ONCE) {
         let mut sql = QueryBuilder::new(
             "INSERT OR IGNORE INTO runs (watch, name, incarnation, path, seen_at, state, reason, \
-             baseline, identity, held, counted, parameters) ",
+             baseline, identity, root, held, counted, parameters) ",
         );
         sql.push_values(some, |mut row, run| {
             row.push_bind(&run.watch)
@@ -117,6 +117,7 @@ pub(super) async fn insert(
                 .push_bind(&run.reason)
                 .push_bind(&run.baseline)
                 .push_bind(&run.identity)
+                .push_bind(&run.root)
                 .push_bind(run.held)
                 .push_bind(run.counted)
                 .push_bind(text(&run.parameters));

@@ -8,7 +8,7 @@ use super::LedgerError;
 const APPLICATION: i64 = 0x6e62_636c;
 
 /// One script a version; script N leads from version N to N + 1. Never edited once released.
-const MIGRATIONS: &[&str] = &[V1, V2, V3];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// Times are milliseconds since 1970, UTC. The hot indexes are partial, so that a long history
 /// costs nothing. A hold's four columns are a pattern: NULL matches every job.
@@ -119,6 +119,12 @@ CREATE INDEX runs_counted ON runs (watch, ready_at) WHERE counted;
 ALTER TABLE watches ADD COLUMN awaited_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE watches ADD COLUMN root TEXT;
 ALTER TABLE holds ADD COLUMN watch TEXT;
+";
+
+/// The identity of the root below which a run was seen: only there can it be missed.
+const V4: &str = "
+ALTER TABLE runs ADD COLUMN root TEXT;
+UPDATE runs SET root = (SELECT root FROM watches WHERE name = runs.watch) WHERE state = 'acquiring';
 ";
 
 /// Brings the file to today's schema, each step in one transaction.

@@ -84,6 +84,7 @@ async fn a_run_recorded_twice_has_its_jobs_once() {
 async fn a_seen_run_becomes_ready_and_an_existing_one_stays_ignored_until_it_is_asked_for() {
     let room = room().await;
     let seen = |name: &str, state, reason: Option<&str>| SeenRun {
+        root: None,
         watch: "h4".into(),
         name: name.into(),
         incarnation: 1,

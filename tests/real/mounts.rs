@@ -24,7 +24,9 @@ fn an_unmounted_disk_is_not_an_empty_one_and_comes_back_as_it_was() {
     world.make("data", 9);
     let mut wanted = [before, lines([9], "ready delivered")].concat();
     world.room.await_ledger(&wanted);
+    world.room.stays(&wanted);
     world.room.restart();
+    world.room.stays(&wanted);
     world.room.stays(&wanted);
     world.sh("mount -o loop base/image data");
     world.room.stays(&wanted);

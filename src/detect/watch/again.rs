@@ -168,12 +168,8 @@ impl Room {
     }
 
     fn remember_run(&mut self, row: RunRow) {
-        let root = self
-            .armed
-            .as_ref()
-            .and_then(|(root, _)| root.identity.clone());
-        self.pending
-            .insert(row.name.clone(), Pending::new(row).below(root));
+        let run = Pending::new(row).below(self.root());
+        self.pending.insert(run.name.clone(), run);
     }
 
     async fn adopt(&mut self, row: RunRow, identity: &str) -> Result<(), LedgerError> {

@@ -55,6 +55,10 @@ impl Room {
             let Ok(runs) = tokio::task::spawn_blocking(runs).await else {
                 return Ok(());
             };
+            let mut runs: Vec<SeenRun> = runs;
+            let open = |run: &&mut SeenRun| run.state == RunState::Acquiring;
+            let seen_there = |run: &mut SeenRun| run.root = root.map(str::to_owned);
+            runs.iter_mut().filter(open).for_each(seen_there);
             for (id, run) in baseline.add(runs).await? {
                 self.remember_name(&run.name, &run.path, run.identity.as_deref());
                 if run.state == RunState::Acquiring {

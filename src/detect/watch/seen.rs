@@ -38,7 +38,8 @@ impl Room {
     }
 
     /// Records runs that were not known so far.
-    pub(super) async fn see_runs(&mut self, runs: Vec<SeenRun>) -> Result<(), LedgerError> {
+    pub(super) async fn see_runs(&mut self, mut runs: Vec<SeenRun>) -> Result<(), LedgerError> {
+        runs.iter_mut().for_each(|run| run.root = self.root());
         let (recorded, twins) = self.context.ledger.seen(runs).await?;
         if recorded.iter().any(|(_, run)| !run.jobs.is_empty()) {
             self.context.ready.notify_one();
@@ -64,12 +65,7 @@ impl Room {
             if latest.as_ref().is_none_or(is_later) {
                 latest = Some(below);
             }
-            let root = self
-                .armed
-                .as_ref()
-                .and_then(|(root, _)| root.identity.clone());
-            self.pending
-                .insert(run.name.clone(), Pending::of(id, run).below(root));
+            self.pending.insert(run.name.clone(), Pending::of(id, run));
         }
         if let Some(latest) = latest {
             self.supersede(&latest);
@@ -185,6 +181,7 @@ pub(super) fn bare(watch: &Watch, place: &Place) -> SeenRun {
         reason: None,
         baseline: None,
         identity: None,
+        root: None,
         held: false,
         counted: true,
         parameters: Parameters::new(),

@@ -8,6 +8,7 @@ mod condition;
 mod destination;
 mod file;
 mod item;
+mod ledger;
 mod mask;
 mod mistakes;
 mod parameters;

@@ -23,6 +23,8 @@ pub struct Config {
     pub log: String,
     /// The state directory.
     pub state: PathBuf,
+    /// `[ledger]`.
+    pub ledger: LedgerTable,
     /// `[retry]`.
     pub retry: RetryPolicy,
     /// Every fixed pace.
@@ -61,6 +63,26 @@ impl Config {
             .iter()
             .find(|destination| destination.name == name)
     }
+}
+
+/// Where runs and jobs are recorded, and for how long.
+#[derive(Clone, Debug)]
+pub struct LedgerTable {
+    /// The database.
+    pub url: LedgerUrl,
+    /// Where the database's password is kept; only `PostgreSQL` has one.
+    pub password: Option<SecretRef>,
+    /// How long the history of a run that is over is kept.
+    pub keep: Duration,
+}
+
+/// The database of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerUrl {
+    /// A file in the state directory.
+    Sqlite(PathBuf),
+    /// A `PostgreSQL` database, without a password.
+    Postgres(url::Url),
 }
 
 /// A directory in which runs appear.
@@ -321,6 +343,8 @@ pub struct Hub {
     pub spawn_options: Option<serde_json::Value>,
     /// How long a start may take.
     pub spawn_timeout: Duration,
+    /// Starts of servers in any hour, over all users.
+    pub max_spawns_per_hour: u32,
     /// Further certificate authorities, PEM.
     pub ca_file: Option<PathBuf>,
 }

@@ -14,13 +14,14 @@ use super::values::{base_url, has_placeholder, object, path, pattern_text, some_
 const KINDS: [&str; 3] = ["hub", "server", "path"];
 
 /// The keys that only some kinds know.
-const SPECIAL: [(&str, &[&str]); 9] = [
+const SPECIAL: [(&str, &[&str]); 10] = [
     ("user", &["hub"]),
     ("users", &["hub"]),
     ("server_name", &["hub"]),
     ("spawn", &["hub"]),
     ("spawn_options", &["hub"]),
     ("spawn_timeout", &["hub"]),
+    ("max_spawns_per_hour", &["hub"]),
     ("ca_file", &["hub", "server"]),
     ("auth", &["hub", "server"]),
     ("open", &["path"]),
@@ -95,6 +96,7 @@ fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
     let spawn = table.read("spawn", Item::flag).unwrap_or(true);
     let spawn_options = table.read("spawn_options", object).map(Value::Object);
     let spawn_timeout = table.read("spawn_timeout", some_time);
+    let max_spawns_per_hour = table.read("max_spawns_per_hour", some);
     let ca_file = table.read("ca_file", path);
     let token = auth(table);
     Some(Kind::Hub(Hub {
@@ -104,6 +106,7 @@ fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
         spawn,
         spawn_options,
         spawn_timeout: spawn_timeout.unwrap_or(Duration::from_secs(600)),
+        max_spawns_per_hour: max_spawns_per_hour.unwrap_or(60),
         ca_file,
     }))
 }
@@ -169,6 +172,15 @@ fn link(item: &Item<'_>) -> Option<String> {
         );
     }
     Some(text)
+}
+
+fn some(item: &Item<'_>) -> Option<u32> {
+    let number = item.whole()?;
+    if number == 0 {
+        let hint = "spawn = false starts no server at all";
+        return item.no(&format!("`{}` must be 1 or more", item.key), hint);
+    }
+    Some(number)
 }
 
 fn count(item: &Item<'_>) -> Option<usize> {

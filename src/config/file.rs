@@ -8,6 +8,7 @@ use toml::Spanned;
 use super::checked::{At, Config, Notebook, Source, Unknown};
 use super::destination::destination;
 use super::item::Item;
+use super::ledger::ledger;
 use super::sheet::Sheet;
 use super::table::Table;
 use super::values::{names, object, path, pattern_text, some_time};
@@ -17,7 +18,7 @@ use crate::retry::{Paces, RetryPolicy};
 use crate::run::SPOOL;
 
 /// The tables that only the main file may hold.
-const MAIN_ONLY: [&str; 5] = ["log", "daemon", "retry", "status", "spool"];
+const MAIN_ONLY: [&str; 6] = ["log", "daemon", "ledger", "retry", "status", "spool"];
 
 /// Reads the main file and those of `conf.d`. Every mistake is noted in its sheet; where there is
 /// one, the result means nothing.
@@ -76,6 +77,7 @@ fn general(main: &Table<'_>) -> Config {
     let daemon = main.table("daemon");
     let state = daemon.read("state", path).unwrap_or_else(usual_state);
     daemon.finish();
+    let ledger = ledger(main.table("ledger"), &state);
     let retry = retry(main.table("retry"));
     let status = main.table("status");
     let usual = Some(SocketAddr::from(([127, 0, 0, 1], 8750)));
@@ -86,6 +88,7 @@ fn general(main: &Table<'_>) -> Config {
         file: main.sheet.file.clone(),
         log: log.to_owned(),
         state,
+        ledger,
         retry,
         paces: Paces::default(),
         listen,

@@ -105,6 +105,38 @@ fn the_reference_tells_the_defaults() {
 }
 
 #[test]
+fn the_ledger_is_a_file_in_the_state_directory_or_a_postgresql_database() {
+    use checked::LedgerUrl::{Postgres, Sqlite};
+    let of = |text: &str| {
+        let text = format!("{SHORTEST}\ndaemon.state = \"/s\"\n{text}");
+        parse(&text, Path::new("nbcourier.toml")).map(|config| config.ledger)
+    };
+    for text in [
+        "",
+        "ledger.url = 'sqlite:ledger.db'",
+        "ledger.url = 'sqlite:///s/ledger.db'",
+    ] {
+        assert_eq!(of(text).expect("valid").url, Sqlite("/s/ledger.db".into()));
+    }
+    let shared = "ledger.url = 'postgresql://nbc@db:5433/nbc?sslmode=verify-full'";
+    let ledger = of(&format!("{shared}\nledger.password = {{ env = \"PW\" }}")).expect("valid");
+    assert!(matches!(&ledger.url, Postgres(url) if url.port() == Some(5433)));
+    assert_eq!(ledger.password, Some(SecretRef::Env("PW".into())));
+    assert_eq!(ledger.keep, Duration::from_secs(365 * 86400));
+    for outside in [
+        "/var/ledger.db",
+        "../ledger.db",
+        "a/ledger.db",
+        ":memory:",
+        "",
+        "x?mode=ro",
+    ] {
+        let told = of(&format!("ledger.url = 'sqlite:{outside}'")).expect_err("a mistake");
+        assert_eq!(told.len(), 1, "{outside}: {told}");
+    }
+}
+
+#[test]
 fn relative_paths_are_relative_to_the_file_that_names_them() {
     let text = SHORTEST.replace("/etc/nbcourier/templates", "templates");
     let config = parse(&text, Path::new("/opt/daq/nbcourier.toml")).expect("valid");
@@ -195,6 +227,11 @@ fn a_secret_is_never_shown() {
         "destination.a.hub = https://hub.example/?token=§",
         "destination.a.hub = \"https://u:w@hub.example/?x=§\"",
         "destination.a = { hub = \"https://u:§@hub/\", auth.token = { credential = \"x\" }, x = 1 }",
+        "ledger.url = \"postgres://nbc:§@db.example/nbc\"",
+        "ledger.url = \"postgres://nbc@db.example/nbc?password=§\"",
+        "ledger.url = postgres://nbc:§@db.example/nbc",
+        "ledger.password = \"§\"",
+        "ledger.password = { value = \"§\" }",
         "api_key = '§'",
     ];
     for way in ways {

@@ -188,7 +188,12 @@ pub(super) fn token(auth: &Table<'_>) -> Option<SecretRef> {
             "put it into a file of its own: token = { file = \"/etc/nbcourier/credentials/NAME\" }";
         return item.no("a token doesn't belong into the configuration", hint);
     }
-    let table = item.table(auth.title.replacen("auth", "auth.token", 1))?;
+    secret(&item, auth.title.replacen("auth", "auth.token", 1))
+}
+
+/// Where a secret is kept; `title` is how its table is called.
+pub(super) fn secret(item: &Item<'_>, title: String) -> Option<SecretRef> {
+    let table = item.table(title)?;
     let found = table.one_of(&["file", "credential", "env", "command"]);
     table.finish();
     let found = found?;

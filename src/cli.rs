@@ -65,7 +65,7 @@ enum Color {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Watch, render and deliver; systemd starts this
-    Daemon,
+    Daemon(daemon::Arguments),
     /// Write a commented configuration, check it, say what is next
     Init(init::Arguments),
     /// Check configuration, watches, templates, credentials, hub and scopes
@@ -128,6 +128,9 @@ impl From<LedgerError> for Stop {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Unusable(what) => Self::new(exit::CONFIGURATION, what),
+            LedgerError::Refused(what) => {
+                Self::new(exit::REFUSED, what).hint("see `[ledger] url` and `password`")
+            }
             LedgerError::Io(what) => Self::new(exit::LEDGER, what),
         }
     }
@@ -154,7 +157,8 @@ impl Context {
 
     /// The ledger for reading; without one there is nothing to read yet.
     async fn ledger(&self, config: &Config) -> Result<Ledger, Stop> {
-        Ledger::open_to_read(&config.state).await?.ok_or_else(|| {
+        let location = crate::daemon::location(config).await?;
+        Ledger::open_to_read(&location).await?.ok_or_else(|| {
             let message = format!(
                 "no ledger in {}: the daemon has not run yet",
                 config.state.display()
@@ -197,10 +201,10 @@ fn end(context: &Context, stop: &Stop) -> ExitCode {
 }
 
 async fn run(context: &Context, command: Command) -> Result<u8, Stop> {
-    let interruptible = !matches!(command, Command::Daemon | Command::Demo(_));
+    let interruptible = !matches!(command, Command::Daemon(_) | Command::Demo(_));
     let work = async {
         match command {
-            Command::Daemon => daemon::run(context).await,
+            Command::Daemon(arguments) => daemon::run(context, &arguments).await,
             Command::Init(arguments) => init::run(context, &arguments).await,
             Command::Check(arguments) => check::run(context, &arguments).await,
             Command::Status => status::run(context).await,

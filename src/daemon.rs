@@ -8,15 +8,25 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::config::checked::LedgerUrl;
 use crate::deliver::Desk;
 use crate::detect;
 use crate::detect::spool::Submitter;
 use crate::health::Health;
-use crate::ledger::{Ledger, LedgerError, StateLock, now};
+use crate::ledger::{Ledger, LedgerError, Location, StateLock, now};
 use crate::status::control::{self, Control};
 use crate::status::json::Alive;
 use crate::status::page::{self, Page};
 use crate::worker;
+
+/// The one half that a daemon does, where several share the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Only {
+    /// Find runs and record them.
+    Detect,
+    /// Deliver what is recorded.
+    Deliver,
+}
 
 /// A running daemon.
 pub struct Running {
@@ -33,9 +43,12 @@ pub struct Running {
 /// # Errors
 /// Only what makes running senseless: the state directory or ledger can't be used, or another
 /// daemon uses it. A hub, a token, a template, a watch directory that is bad never is.
-pub async fn start(config: Arc<Config>) -> Result<Running, LedgerError> {
+pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, LedgerError> {
     let lock = StateLock::take(&config.state)?;
-    let ledger = Ledger::open(&config.state).await?;
+    let ledger = Ledger::open(&location(&config).await?).await?;
+    if only != Some(Only::Detect) {
+        ledger.take_back().await?;
+    }
     let health = Arc::new(Health::default());
     let ready = Arc::new(Notify::new());
     let (stop, stopped) = watch::channel(false);
@@ -57,11 +70,16 @@ pub async fn start(config: Arc<Config>) -> Result<Running, LedgerError> {
     serve_control(&config.state, control, &health, stopped.clone()).await;
 
     let (armed, all_armed) = tokio::sync::oneshot::channel();
-    tasks.spawn(detect::run(context, armed));
-    let desk = Arc::new(Desk::new(config, ledger.clone(), health));
-    tasks.spawn(worker::run(desk, ready, stopped));
-    // An error means that detection ended before it began, which its own log explains.
-    let _ = all_armed.await;
+    if only != Some(Only::Deliver) {
+        tasks.spawn(detect::run(context, armed));
+        // An error means that detection ended before it began, which its own log explains.
+        let _ = all_armed.await;
+    }
+    if only != Some(Only::Detect) {
+        let desk = Arc::new(Desk::new(config, ledger.clone(), health));
+        tasks.spawn(ledger.clone().listen(ready.clone(), stopped.clone()));
+        tasks.spawn(worker::run(desk, ready, stopped));
+    }
     Ok(Running {
         page: url,
         stop,
@@ -69,6 +87,35 @@ pub async fn start(config: Arc<Config>) -> Result<Running, LedgerError> {
         ledger,
         _lock: lock,
     })
+}
+
+/// Where the ledger of this configuration lies.
+///
+/// # Errors
+/// When the password can't be read.
+pub async fn location(config: &Config) -> Result<Location, LedgerError> {
+    let url = match &config.ledger.url {
+        LedgerUrl::Sqlite(file) => return Ok(Location::File(file.clone())),
+        LedgerUrl::Postgres(url) => url,
+    };
+    let mut url = url.clone();
+    if let Some(password) = &config.ledger.password {
+        let read = password.read().await;
+        let secret = read.map_err(|failure| LedgerError::Refused(failure.to_string()))?;
+        // Every URL of a database has a host, and so takes a password.
+        let _ = url.set_password(Some(secret.expose()));
+    }
+    Ok(Location::Server {
+        url,
+        owner: format!("{}:{}", machine(), config.state.display()),
+        lease: config.paces.lease,
+    })
+}
+
+/// The name of this machine.
+fn machine() -> String {
+    let name = rustix::system::uname();
+    name.nodename().to_string_lossy().into_owned()
 }
 
 impl Running {

@@ -7,12 +7,14 @@ mod desk;
 mod render;
 mod template;
 
+use std::time::Duration;
+
 use crate::config::Config;
 use crate::config::checked::Notebook;
 use crate::destination::{Found, Place, Wanted};
 use crate::failure::{Code, Failure};
 use crate::job::{Created, Outcome};
-use crate::ledger::Claimed;
+use crate::ledger::{Claimed, LedgerError, Step, Target};
 use crate::notebook;
 pub use desk::Desk;
 pub use render::{Rendered, describe_unknown, render};
@@ -21,6 +23,9 @@ pub use template::{Chosen, at_hand, survey};
 
 /// Numbers that are tried for a taken name before a person is asked.
 const NUMBERS: u32 = 1000;
+
+/// Between two looks whether there is room at a destination.
+const FULL: Duration = Duration::from_millis(100);
 
 /// Delivers one job.
 pub async fn deliver(desk: &Desk, job: &Claimed) -> Outcome {
@@ -42,6 +47,7 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
         }
         Chosen::Contents(_) => None,
     };
+    enter(desk, job, Step::Network).await?;
     let place = destination
         .open(
             user.as_deref(),
@@ -53,12 +59,35 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
         None => {
             let read = place.read(chosen.path()).await?;
             let read = read.ok_or_else(|| "there is no such file, or it isn't text".to_owned());
-            rendered(desk, job, table, &chosen, read).await?
+            enter(desk, job, Step::Local).await?;
+            let notebook = rendered(desk, job, table, &chosen, read).await?;
+            enter(desk, job, Step::Network).await?;
+            notebook
         }
     };
-    let _permit = desk.permit(&job.order.destination).await;
+    let _permits = desk.permit(&job.order.destination, &job.user).await;
     sweep_once(desk, job, &place, &notebook.path).await?;
     create(desk, job, &place, &notebook).await
+}
+
+/// Records what the job does now; an error if it is no longer ours.
+async fn enter(desk: &Desk, job: &Claimed, step: Step) -> Result<(), Failure> {
+    let ours = desk.ledger.step(job, step).await;
+    if !ours.map_err(unwritable)? {
+        return Err(lost());
+    }
+    if step == Step::Network {
+        desk.is_rendered(job.id);
+    }
+    Ok(())
+}
+
+fn unwritable(error: LedgerError) -> Failure {
+    Code::LedgerUnwritable.failure(error.to_string())
+}
+
+fn lost() -> Failure {
+    Code::LeaseLost.failure("the job was taken away meanwhile")
 }
 
 /// Renders by the newest good version of the template.
@@ -136,11 +165,7 @@ async fn create(
             Found::Absent => {}
         }
         let hashes = (notebook.template_sha256.as_str(), notebook.sha256.as_str());
-        let recorded = desk.ledger.record_target(job, &path, hashes).await;
-        let ours = recorded.map_err(|error| Code::LedgerUnwritable.failure(error.to_string()))?;
-        if !ours {
-            return Err(Code::Internal.failure("the job was taken away meanwhile"));
-        }
+        record(desk, job, &path, hashes).await?;
         place.place(&path, &wanted).await?;
         let plain = path == notebook.path;
         let created = if plain {
@@ -154,6 +179,24 @@ async fn create(
         "{} and its numbers up to {NUMBERS} are all taken at {}",
         notebook.path, job.order.destination
     )))
+}
+
+/// Records the target, as soon as not too many are being created there by all machines.
+async fn record(
+    desk: &Desk,
+    job: &Claimed,
+    path: &str,
+    hashes: (&str, &str),
+) -> Result<(), Failure> {
+    let most = desk.most(&job.order.destination);
+    loop {
+        let recorded = desk.ledger.record_target(job, path, hashes, most).await;
+        match recorded.map_err(unwritable)? {
+            Target::Recorded => return Ok(()),
+            Target::Lost => return Err(lost()),
+            Target::Full => tokio::time::sleep(FULL).await,
+        }
+    }
 }
 
 /// Removes what a killed daemon left in this directory, once a start; only names of jobs that the
@@ -172,7 +215,7 @@ async fn sweep_once(
     }
     let left = place.leftovers(directory).await?;
     let ours = desk.ledger.not_delivering(&left).await;
-    for uid in ours.map_err(|error| Code::LedgerUnwritable.failure(error.to_string()))? {
+    for uid in ours.map_err(unwritable)? {
         place.sweep(path, &uid).await?;
     }
     if let Ok(mut swept) = desk.swept.lock() {

@@ -61,6 +61,8 @@ pub enum Probe {
     Template,
     /// Let one of the held jobs try.
     Try,
+    /// Only a changed template can help, or `nbcourier retry`.
+    Changed,
     /// Only a changed configuration (restart) or `nbcourier retry` can help.
     Restart,
     /// Only a person can tell: `nbcourier retry`.
@@ -133,6 +135,7 @@ codes! {
     SpawnFailed "spawn-failed" Retry(Pace::Spawn), User, "see the hub's message; if the options are meant, compare `spawn_options` with the hub's own start page";
     SpawnTimeout "spawn-timeout" Retry(Pace::Spawn), User, "raise `spawn_timeout` if the site is slow; else tell the hub's administrator";
     LedgerUnwritable "ledger-unwritable" Retry(Pace::Outage), Job, "free space on the disk of the state directory, or restore its permissions; nothing is lost";
+    LeaseLost "lease-lost" Retry(Pace::Soon), Job, "nothing; another machine goes on with it";
     Internal "internal" Retry(Pace::Ordinary), Job, "please report this with the log";
     // The destination needs a person.
     CredentialUnreadable "credential-unreadable" Hold(Probe::Destination), Destination, "put the token where the configuration says, readable by the service only";
@@ -163,6 +166,7 @@ codes! {
     DestinationRemoved "destination-removed" Hold(Probe::Restart), Destination, "put the table back into the configuration and restart, or `nbcourier skip` what waits";
     NotebookRemoved "notebook-removed" Hold(Probe::Restart), Notebook, "put the table back into the configuration and restart, or `nbcourier skip` what waits";
     MassChange "mass-change" Hold(Probe::Person), Job, "see `nbcourier runs --state held`: `nbcourier retry --held` delivers them, `nbcourier skip RUN` never does";
+    Poison "poison" Hold(Probe::Changed), Job, "tell us, with the log and the template; a changed template is tried again by itself, `nbcourier retry` tries this one once more";
     // Never.
     NotWanted "not-wanted" GiveUp, Job, "nothing, if `when` is meant so; else correct it, restart and `nbcourier retry`";
     NotebookRejected "notebook-rejected" GiveUp, Job, "correct the template, then `nbcourier retry --fresh`";

@@ -5,36 +5,48 @@
 //! to the disk. Nothing here talks to a hub or looks at a run directory.
 
 mod acts;
+mod clock;
+mod destinations;
+mod engine;
 mod history;
 mod holds;
 mod known;
+mod leases;
+mod listen;
 mod lock;
+mod outcomes;
 mod read;
 mod ready;
 mod records;
 mod runs;
 mod schema;
+mod sql;
 mod templates;
 mod watches;
 mod work;
 
-use std::path::Path;
-use std::str::FromStr as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::Connection as _;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AnyPool, Transaction};
+
+use clock::Clock;
+use engine::Engine;
 
 pub use acts::{Act, Acted, Actor};
+pub use clock::now;
+pub use engine::{Location, file};
 pub use holds::Hold;
 pub use known::name_hash;
+pub use leases::Step;
 pub use lock::StateLock;
+pub use outcomes::Finished;
 pub use read::{EventRow, FailureRow, Filter, JobRow, RunRow};
 pub use records::{ReadyRun, SeenRun, Twin};
 pub use watches::{Baseline, WatchRow};
-pub use work::{Claimed, Finished};
+pub use work::{Claimed, Target};
 
 /// The ledger's file inside the state directory.
 pub const FILE: &str = "ledger.db";
@@ -45,14 +57,16 @@ pub enum LedgerError {
     /// Damaged, newer than this program, or on a file system where it can't be safe. Starting
     /// again doesn't help.
     Unusable(String),
-    /// It can't be written or read just now: disk full, permissions.
+    /// Its database refuses the role or the password.
+    Refused(String),
+    /// It can't be written or read just now: disk full, permissions, its database is away.
     Io(String),
 }
 
 impl std::fmt::Display for LedgerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Unusable(what) | Self::Io(what) => f.write_str(what),
+            Self::Unusable(what) | Self::Refused(what) | Self::Io(what) => f.write_str(what),
         }
     }
 }
@@ -65,122 +79,129 @@ impl From<sqlx::Error> for LedgerError {
             .as_database_error()
             .and_then(|e| e.code())
             .unwrap_or_default();
-        // SQLITE_CORRUPT and SQLITE_NOTADB.
-        if code == "11" || code == "26" {
-            return Self::Unusable(format!("the ledger is damaged: {error}"));
+        match code.as_ref() {
+            // SQLITE_CORRUPT and SQLITE_NOTADB.
+            "11" | "26" => Self::Unusable(format!("the ledger is damaged: {error}")),
+            // Class 28, invalid authorization (PostgreSQL's manual, appendix A).
+            code if code.len() == 5 && code.starts_with("28") => Self::Refused(error.to_string()),
+            _ => Self::Io(format!("the ledger: {error}")),
         }
-        Self::Io(format!("the ledger: {error}"))
     }
 }
 
-/// The ledger of one state directory.
+/// A ledger, of one state directory or shared by several.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    write: SqlitePool,
-    read: SqlitePool,
+    engine: Engine,
+    location: Arc<Location>,
+    clock: Arc<Mutex<Clock>>,
+    write: AnyPool,
+    read: AnyPool,
 }
 
 impl Ledger {
     /// Opens the ledger for the daemon, made or brought to today's schema where needed.
     ///
     /// # Errors
-    /// [`LedgerError::Unusable`] for a damaged or newer file, which is left as it is;
-    /// [`LedgerError::Io`] where the directory can't be written.
-    pub async fn open(state: &Path) -> Result<Self, LedgerError> {
-        let file = state.join(FILE);
-        let named = |error: LedgerError| error.in_file(&file);
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            // A full disk makes SQLite end a transaction by itself; sqlx then counts one that
-            // isn't there, for ever. Such a connection is replaced.
-            .before_acquire(|connection, _| {
-                Box::pin(async move { Ok(!connection.is_in_transaction()) })
-            })
-            .connect_with(options(&file)?.create_if_missing(true))
-            .await
-            .map_err(|error| named(error.into()))?;
-        schema::migrate(&write).await.map_err(named)?;
-        let ledger = Self {
-            write,
-            read: reader(&file).await.map_err(named)?,
-        };
-        ledger.take_back().await.map_err(named)?;
-        Ok(ledger)
+    /// [`LedgerError::Unusable`] for a damaged or newer one, which is left as it is;
+    /// [`LedgerError::Refused`] where a database refuses the role; [`LedgerError::Io`] where it
+    /// can't be written or reached.
+    pub async fn open(location: &Location) -> Result<Self, LedgerError> {
+        let engine = location.engine();
+        let opened = engine.within(async {
+            let write = location.writer().await?;
+            schema::migrate(&write, engine).await?;
+            Self::around(location, write, location.reader().await?).await
+        });
+        opened.await.map_err(|error| error.at(location))
     }
 
     /// Opens the ledger for reading beside a daemon or without one; `None` if there is none yet.
     ///
     /// # Errors
     /// As [`Ledger::open`].
-    pub async fn open_to_read(state: &Path) -> Result<Option<Self>, LedgerError> {
-        let file = state.join(FILE);
-        match std::fs::metadata(&file) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(LedgerError::Io(format!("{}: {error}", file.display()))),
-            Ok(_) => {}
+    pub async fn open_to_read(location: &Location) -> Result<Option<Self>, LedgerError> {
+        if let Location::File(file) = location {
+            match std::fs::metadata(file) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(LedgerError::Io(format!("{}: {error}", file.display()))),
+                Ok(_) => {}
+            }
         }
-        let read = reader(&file).await.map_err(|error| error.in_file(&file))?;
-        schema::expect_known(&read)
-            .await
-            .map_err(|error| error.in_file(&file))?;
-        Ok(Some(Self {
-            write: read.clone(),
+        let engine = location.engine();
+        let opened = engine.within(async {
+            let read = location.reader().await?;
+            schema::expect_current(&read, engine).await?;
+            Self::around(location, read.clone(), read).await
+        });
+        opened.await.map(Some).map_err(|error| error.at(location))
+    }
+
+    async fn around(
+        location: &Location,
+        write: AnyPool,
+        read: AnyPool,
+    ) -> Result<Self, LedgerError> {
+        let ledger = Self {
+            engine: location.engine(),
+            location: Arc::new(location.clone()),
+            clock: Arc::default(),
+            write,
             read,
-        }))
+        };
+        ledger.set_clock().await?;
+        Ok(ledger)
+    }
+
+    /// Whether other processes work on it too.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.engine == Engine::Postgres
+    }
+
+    /// Begins a transaction that writes; there is one at a time, wherever.
+    async fn begin(&self) -> Result<Transaction<'static, Any>, LedgerError> {
+        Ok(self.write.begin_with(self.engine.begin()).await?)
+    }
+
+    /// Runs one statement that writes; how many rows it changed.
+    async fn run(&self, query: Query<'_, Any, AnyArguments>) -> Result<u64, LedgerError> {
+        if self.engine == Engine::Sqlite {
+            return Ok(query.execute(&self.write).await?.rows_affected());
+        }
+        let mut db = self.begin().await?;
+        let done = query.execute(&mut *db).await?.rows_affected();
+        db.commit().await?;
+        Ok(done)
     }
 
     /// Closes the file after a last checkpoint.
     pub async fn close(&self) {
         self.read.close().await;
-        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&self.write)
-            .await;
-        if let Err(error) = checkpoint {
-            tracing::debug!(%error, "no checkpoint at the end");
+        if self.engine == Engine::Sqlite {
+            let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+            if let Err(error) = checkpoint.execute(&self.write).await {
+                tracing::debug!(%error, "no checkpoint at the end");
+            }
         }
-        self.write.close().await;
+        // A database that is away is not waited for.
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.write.close()).await;
     }
 }
 
 impl LedgerError {
-    fn in_file(self, file: &Path) -> Self {
-        let at = file.display();
-        match self {
-            Self::Unusable(what) => Self::Unusable(format!(
+    fn at(self, location: &Location) -> Self {
+        let at = location.shown();
+        match (self, location) {
+            (Self::Unusable(what), Location::File(_)) => Self::Unusable(format!(
                 "{at}: {what}; nothing was changed: put a copy of the file back, or move it away \
                  to begin a new ledger (runs there now will then count as existing)"
             )),
-            Self::Io(what) => Self::Io(format!("{at}: {what}")),
+            (Self::Unusable(what), _) => Self::Unusable(format!("{at}: {what}")),
+            (Self::Refused(what), _) => Self::Refused(format!("{at}: {what}")),
+            (Self::Io(what), _) => Self::Io(format!("{at}: {what}")),
         }
     }
-}
-
-fn options(file: &Path) -> Result<SqliteConnectOptions, LedgerError> {
-    Ok(SqliteConnectOptions::from_str("sqlite:")?
-        .filename(file)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(5))
-        .foreign_keys(true))
-}
-
-async fn reader(file: &Path) -> Result<SqlitePool, LedgerError> {
-    let options = SqliteConnectOptions::from_str("sqlite:")?
-        .filename(file)
-        .busy_timeout(Duration::from_secs(5))
-        .read_only(true);
-    Ok(SqlitePoolOptions::new()
-        .max_connections(2)
-        .connect_with(options)
-        .await?)
-}
-
-/// Now, in milliseconds since 1970, UTC.
-#[must_use]
-pub fn now() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }
 
 #[cfg(test)]

@@ -44,10 +44,27 @@ pub struct Paces {
     pub full_scan: Duration,
     /// How long a command that is asked for metadata may take.
     pub command: Duration,
+    /// How long a claim lasts that is not renewed, where several machines share a ledger; it is
+    /// renewed four times as often.
+    pub lease: Duration,
+    /// After how long twice as many jobs may go to a destination that is back.
+    pub ramp: Duration,
+    /// Between two looks at the ledger, where nothing hints at something new.
+    pub poll: Duration,
     /// How long a trigger file must be unchanged.
     pub spool_settle: Duration,
     /// How long a trigger file that can't be parsed may still be in the writing.
     pub spool_patience: Duration,
+}
+
+/// How many jobs may be on their way to a destination so long after it came back (milliseconds):
+/// one, and twice as many after each step, until there is no bound.
+#[must_use]
+pub fn ramp(since: i64, step: i64) -> i64 {
+    match since.max(0) / step.max(1) {
+        doublings @ 0..=9 => 1 << doublings,
+        _ => i64::MAX,
+    }
 }
 
 impl Default for Paces {
@@ -62,6 +79,9 @@ impl Default for Paces {
             look_stalled: seconds(300),
             full_scan: seconds(600),
             command: seconds(30),
+            lease: seconds(60),
+            ramp: seconds(5),
+            poll: seconds(5),
             spool_settle: seconds(2),
             spool_patience: seconds(30),
         }
@@ -83,6 +103,9 @@ impl Paces {
             look_stalled: one(self.look_stalled),
             full_scan: one(self.full_scan),
             command: one(self.command),
+            lease: one(self.lease),
+            ramp: one(self.ramp),
+            poll: one(self.poll),
             spool_settle: one(self.spool_settle),
             spool_patience: one(self.spool_patience),
         }

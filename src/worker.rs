@@ -3,9 +3,10 @@
 //! It never ends because of a failure: whatever an attempt comes to is written into the ledger,
 //! and where the ledger can't be written the loop waits until it can.
 
+mod lease;
 mod probe;
+mod upkeep;
 
-use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,54 +18,60 @@ use tokio::task::JoinSet;
 use crate::deliver::{Desk, deliver};
 use crate::failure::{Code, Failure};
 use crate::job::{JobState, Next, Outcome, advance, millis};
-use crate::ledger::{Claimed, Finished, now};
+use crate::ledger::{Claimed, Finished, LedgerError};
+use lease::{Lease, Leases};
+use upkeep::Upkeep;
 
 /// How long running deliveries may go on after a stop was asked for; below systemd's
 /// `TimeoutStopSec=30s`.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// Longest sleep without a look at the ledger.
-const IDLE: Duration = Duration::from_secs(5);
-
 /// Sleep while due jobs wait for a lane that is full.
 const BUSY: Duration = Duration::from_millis(200);
-
-/// A destination and a user.
-type Lane = (String, String);
 
 /// Delivers until `stop` is true, then lets what runs end within a grace time.
 pub async fn run(desk: Arc<Desk>, ready: Arc<Notify>, mut stop: watch::Receiver<bool>) {
     let mut worker = Worker {
         tasks: JoinSet::new(),
-        running: HashMap::new(),
+        leases: Leases::default(),
+        newest: false,
+        alone: None,
         stop: stop.clone(),
     };
+    let mut upkeep = Upkeep::new();
     let mut probes = probe::Probes::default();
     while !*stop.borrow() {
+        upkeep.look(&desk, &worker.leases).await;
         let pause = worker.claim_due(&desk).await;
         probes.survey(&desk, &mut worker);
         probes.survey_templates(&desk, &mut worker);
         probes.start_due(&desk, &mut worker).await;
+        let pause = pause.min(probe::Probes::pause(&desk));
         tokio::select! {
             () = ready.notified() => {}
-            Some(end) = worker.tasks.join_next() => worker.ended(end.ok()),
-            () = tokio::time::sleep(pause.min(probe::Probes::pause(&desk))) => {}
+            Some(_) = worker.tasks.join_next() => {}
+            () = tokio::time::sleep(pause) => {}
             _ = stop.changed() => {}
         }
-        while let Some(end) = worker.tasks.try_join_next() {
-            worker.ended(end.ok());
-        }
+        while worker.tasks.try_join_next().is_some() {}
     }
     // A probe may wait longer for its answer; it leaves nothing behind.
     let ended = tokio::time::timeout(GRACE + Duration::from_secs(2), worker.tasks.join_all());
-    if ended.await.is_err() {
-        tracing::warn!("ended with deliveries on their way; the next start takes them up");
+    tokio::select! {
+        ended = ended => if ended.is_err() {
+            tracing::warn!("ended with deliveries on their way; the next start takes them up");
+        },
+        () = upkeep.go_on(&desk, &worker.leases) => {}
     }
 }
 
 struct Worker {
-    tasks: JoinSet<Option<Lane>>,
-    running: HashMap<Lane, usize>,
+    tasks: JoinSet<()>,
+    leases: Leases,
+    /// Whether of one job the newest is claimed next.
+    newest: bool,
+    /// The job that was claimed alone last.
+    alone: Option<i64>,
     stop: watch::Receiver<bool>,
 }
 
@@ -88,62 +95,67 @@ impl Worker {
         }
     }
 
-    async fn try_claim_due(
-        &mut self,
-        desk: &Arc<Desk>,
-    ) -> Result<Duration, crate::ledger::LedgerError> {
-        for lane in desk.ledger.due_lanes(now()).await? {
-            let concurrency = desk
-                .config
-                .destination(&lane.0)
-                .map_or(1, |d| d.concurrency);
-            let room = concurrency.saturating_sub(self.running.get(&lane).copied().unwrap_or(0));
-            if room == 0 {
-                continue;
+    async fn try_claim_due(&mut self, desk: &Arc<Desk>) -> Result<Duration, LedgerError> {
+        let ledger = &desk.ledger;
+        if self.alone.is_some_and(|job| desk.renders(job)) {
+            return Ok(BUSY);
+        }
+        if ledger.is_alone_due(ledger.now()).await? {
+            // Nothing else begins until what is being rendered is, and it has been tried.
+            if desk.is_quiet()
+                && let Some(job) = ledger.claim_alone(ledger.now()).await?
+            {
+                self.alone = Some(job.id);
+                self.start(desk, job);
             }
-            for job in desk.ledger.claim((&lane.0, &lane.1), room, now()).await? {
+            return Ok(BUSY);
+        }
+        let ramp = millis(desk.config.paces.ramp);
+        for (destination, user) in ledger.due_lanes(ledger.now()).await? {
+            let table = desk.config.destination(&destination);
+            let room = (
+                table.map_or(1, |table| table.concurrency),
+                self.newest,
+                ramp,
+            );
+            self.newest = !self.newest;
+            let lane = (destination.as_str(), user.as_str());
+            for job in ledger.claim(lane, room, ledger.now()).await? {
                 self.start(desk, job);
             }
         }
-        Ok(match desk.ledger.next_due().await? {
-            None => IDLE,
-            Some(due) if due <= now() => BUSY,
-            Some(due) => Duration::from_millis(due.abs_diff(now())).min(IDLE),
+        let poll = desk.config.paces.poll;
+        Ok(match ledger.next_due().await? {
+            None => poll,
+            Some(due) if due <= ledger.now() => BUSY,
+            Some(due) => Duration::from_millis(due.abs_diff(ledger.now())).min(poll),
         })
     }
 
     fn start(&mut self, desk: &Arc<Desk>, job: Claimed) {
-        let lane = (job.order.destination.clone(), job.user.clone());
-        *self.running.entry(lane.clone()).or_default() += 1;
+        let lease = self.leases.add(desk, &job);
         let (desk, stop) = (desk.clone(), self.stop.clone());
+        desk.begins(job.id);
         self.tasks.spawn(async move {
-            attend(&desk, &job, stop).await;
-            Some(lane)
+            attend(&desk, &job, (&lease, stop)).await;
+            desk.is_rendered(job.id);
         });
-    }
-
-    fn ended(&mut self, lane: Option<Option<Lane>>) {
-        if let Some(Some(lane)) = lane
-            && let Some(count) = self.running.get_mut(&lane)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.running.remove(&lane);
-            }
-        }
     }
 }
 
 const LEDGER_ADVICE: &str = "free space on the disk of the state directory, or restore its \
     permissions; nothing is lost, delivery goes on by itself";
 
-/// One attempt, and its record.
-async fn attend(desk: &Desk, job: &Claimed, stop: watch::Receiver<bool>) {
+/// One attempt, and its record; nothing of either once the job is no longer ours.
+async fn attend(desk: &Desk, job: &Claimed, (lease, stop): (&Lease, watch::Receiver<bool>)) {
     let attempt = AssertUnwindSafe(deliver(desk, job)).catch_unwind();
     let outcome = tokio::select! {
-        outcome = attempt => outcome.unwrap_or_else(|_| {
-            Outcome::Failed(Code::Internal.failure("nbcourier itself failed; the log has the place"))
-        }),
+        outcome = lease.during(attempt) => match outcome {
+            Some(outcome) => outcome.unwrap_or_else(|_| {
+                Outcome::Failed(Code::Internal.failure("nbcourier itself failed; the log has the place"))
+            }),
+            None => return tracing::warn!(run = job.order.run, "another machine has taken it over"),
+        },
         () = grace_over(stop) => Outcome::Interrupted,
     };
     record(desk, job, outcome).await;
@@ -158,11 +170,17 @@ async fn grace_over(mut stop: watch::Receiver<bool>) {
 /// Writes down what an attempt came to, however long the ledger takes to be writable again.
 async fn record(desk: &Desk, job: &Claimed, outcome: Outcome) {
     let rules = (&desk.config.retry, &desk.config.paces);
-    let next = advance(job.progress, &outcome, now(), rules, rand::random());
+    let next = advance(
+        job.progress,
+        &outcome,
+        desk.ledger.now(),
+        rules,
+        rand::random(),
+    );
     log(job, &outcome, next);
     let recovered = matches!(outcome, Outcome::Delivered(..));
     let end = finished(desk, outcome, next);
-    while let Err(error) = desk.ledger.finish(job, &end, now()).await {
+    while let Err(error) = desk.ledger.finish(job, &end, desk.ledger.now()).await {
         desk.health.raise(
             "ledger worker",
             "ledger-unwritable",
@@ -174,9 +192,6 @@ async fn record(desk: &Desk, job: &Claimed, outcome: Outcome) {
     if recovered {
         desk.health
             .clear(&probe::trouble_of(&job.order.destination));
-        desk.recovered(&job.order.destination).await;
-    } else if matches!(next, Next::Wait { excused: true, .. }) {
-        desk.troubled(&job.order.destination);
     }
 }
 
@@ -185,7 +200,7 @@ fn finished(desk: &Desk, outcome: Outcome, next: Next) -> Finished {
         Outcome::Delivered(outcome, url) => Finished::Delivered { outcome, url },
         Outcome::Interrupted => Finished::Released,
         Outcome::Failed(failure) => {
-            let probe_at = now() + millis(desk.config.paces.probe);
+            let probe_at = desk.ledger.now() + millis(desk.config.paces.probe);
             Finished::Failed {
                 failure,
                 next,

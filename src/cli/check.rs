@@ -105,7 +105,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     checks.extend(config.watches.iter().map(watch));
     checks.extend(config.spool.as_deref().map(spool));
     checks.extend(config.notebooks.iter().map(notebook));
-    let ledger = Ledger::open_to_read(&config.state).await.ok().flatten();
+    let ledger = context.ledger(&config).await.ok();
     if let Some(count) = arguments.replay {
         checks.extend(replay::run(context, &config, ledger.as_ref(), usize::from(count)).await);
     }

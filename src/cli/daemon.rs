@@ -9,7 +9,14 @@ use tracing_subscriber::EnvFilter;
 use super::{Context, Stop, exit};
 use crate::{config::Config, daemon};
 
-pub(super) async fn run(context: &Context) -> Result<u8, Stop> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Do only one half of the work, where several machines share a ledger
+    #[arg(long, value_name = "HALF")]
+    only: Option<daemon::Only>,
+}
+
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
     let config = context.load()?;
     log(context, &config)?;
     if rustix::process::geteuid().is_root() {
@@ -17,7 +24,7 @@ pub(super) async fn run(context: &Context) -> Result<u8, Stop> {
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let running = daemon::start(Arc::new(config)).await?;
+    let running = daemon::start(Arc::new(config), arguments.only).await?;
     tracing::info!(
         page = running.page,
         "nbcourier {} is ready",

@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     };
     let config = configuration(&dir, &destination)?;
     super::daemon::log(context, &config)?;
-    let running = daemon::start(Arc::new(config)).await?;
+    let running = daemon::start(Arc::new(config), None).await?;
     introduce(&say, &dir, running.page.as_deref());
     if let Some(hub) = &hub {
         say(format!("the hub       {}", hub.link()));

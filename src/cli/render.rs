@@ -182,7 +182,7 @@ async fn for_run(
         );
         return Err(Stop::new(exit::ARGUMENTS, message));
     }
-    let ledger = Ledger::open_to_read(&config.state).await.ok().flatten();
+    let ledger = context.ledger(&config).await.ok();
     for job in &jobs {
         let order = job.dry_order(&found.watch, &found.name, &parameters);
         let one = one(context, &config, ledger.as_ref(), &order, &job.user).await?;

@@ -1,9 +1,9 @@
 //! What all deliveries share.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::config::Config;
 use crate::config::checked;
@@ -25,14 +25,14 @@ pub struct Desk {
     pub health: Arc<Health>,
     /// The destinations by name; one that can't be used says why.
     pub destinations: HashMap<String, Result<Destination, Failure>>,
-    /// Deliveries at once, by destination.
-    permits: HashMap<String, Semaphore>,
+    /// Notebooks that may be created at once, by destination and for each of its users.
+    permits: Mutex<HashMap<(String, Option<String>), Arc<Semaphore>>>,
     /// Directories in which old temporary names have been looked for since the start.
     pub(super) swept: Mutex<HashSet<String>>,
     /// Warnings that the log has already.
     warned: Mutex<HashSet<String>>,
-    /// Destinations whose jobs wait for an outage to end.
-    troubled: Mutex<HashSet<String>>,
+    /// Jobs that are being rendered.
+    rendering: Mutex<HashSet<i64>>,
 }
 
 impl Desk {
@@ -43,16 +43,15 @@ impl Desk {
         let open = |d: &checked::Destination| {
             (d.name.clone(), Destination::new(d, &config.paces, contact))
         };
-        let permits = |d: &checked::Destination| (d.name.clone(), Semaphore::new(d.concurrency));
         Self {
             destinations: config.destinations.iter().map(open).collect(),
-            permits: config.destinations.iter().map(permits).collect(),
+            permits: Mutex::default(),
             config,
             ledger,
             health,
             swept: Mutex::default(),
             warned: Mutex::default(),
-            troubled: Mutex::default(),
+            rendering: Mutex::default(),
         }
     }
 
@@ -69,9 +68,27 @@ impl Desk {
         }
     }
 
-    /// Waits for one of the destination's deliveries at once.
-    pub(super) async fn permit(&self, destination: &str) -> Option<SemaphorePermit<'_>> {
-        self.permits.get(destination)?.acquire().await.ok()
+    /// Waits for one of the places in which a notebook may be created: of the user's first, so that
+    /// who waits for it doesn't hold one of the destination's.
+    pub(super) async fn permit(
+        &self,
+        destination: &str,
+        user: &str,
+    ) -> [Option<OwnedSemaphorePermit>; 2] {
+        let (most, most_of_user) = self.most(destination);
+        let key = |user: Option<&str>| (destination.to_owned(), user.map(str::to_owned));
+        let of_user = self
+            .semaphore(key(Some(user)), most_of_user)
+            .acquire_owned();
+        let of_user = of_user.await.ok();
+        let of_all = self.semaphore(key(None), most).acquire_owned().await;
+        [of_user, of_all.ok()]
+    }
+
+    fn semaphore(&self, key: (String, Option<String>), most: usize) -> Arc<Semaphore> {
+        let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(Semaphore::new(most));
+        permits.entry(key).or_insert_with(made).clone()
     }
 
     /// Asks a destination whether all is there that a delivery needs, for this user or the first
@@ -121,21 +138,43 @@ impl Desk {
         }
     }
 
-    /// Notes that jobs for this destination wait for an outage to end.
-    pub fn troubled(&self, destination: &str) {
-        if let Ok(mut troubled) = self.troubled.lock() {
-            troubled.insert(destination.to_owned());
+    /// How many notebooks may be created at once at a destination, and for one of its users. Where
+    /// there are several users, one whose server hangs must leave room for the others.
+    pub(super) fn most(&self, destination: &str) -> (usize, usize) {
+        let Some(table) = self.config.destination(destination) else {
+            return (1, 1);
+        };
+        match table.users.len() {
+            0 | 1 => (table.concurrency, table.concurrency),
+            _ => (table.concurrency, table.concurrency.div_ceil(2)),
         }
     }
 
-    /// After a success: what waited for an outage to end is due now.
-    pub async fn recovered(&self, destination: &str) {
-        let was = self
-            .troubled
+    /// A job has begun to work on this machine.
+    pub fn begins(&self, job: i64) {
+        self.rendering().insert(job);
+    }
+
+    /// A job has rendered its notebook, or ended.
+    pub fn is_rendered(&self, job: i64) {
+        self.rendering().remove(&job);
+    }
+
+    /// Whether this job works on this machine.
+    #[must_use]
+    pub fn renders(&self, job: i64) -> bool {
+        self.rendering().contains(&job)
+    }
+
+    /// Whether no job works on this machine.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.rendering().is_empty()
+    }
+
+    fn rendering(&self) -> MutexGuard<'_, HashSet<i64>> {
+        self.rendering
             .lock()
-            .is_ok_and(|mut troubled| troubled.remove(destination));
-        if was && let Err(error) = self.ledger.hurry(destination, crate::ledger::now()).await {
-            tracing::debug!(%error, "waiting jobs keep their times");
-        }
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! What a person does by hand: `retry`, `skip`; and what the probes remember of a token.
 
-use sqlx::SqliteConnection;
+use sqlx::AnyConnection;
 
 use super::{Ledger, LedgerError, history, now};
 
@@ -33,52 +33,57 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written; nothing is changed then.
     pub async fn act(&self, act: Act, runs: &[i64], actor: &Actor) -> Result<Acted, LedgerError> {
-        let mut db = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        let mut acted = Acted::default();
-        for run in runs {
-            let jobs: Vec<i64> = sqlx::query_scalar("SELECT id FROM jobs WHERE run = ?")
-                .bind(run)
-                .fetch_all(&mut *db)
-                .await?;
-            for job in jobs {
-                let changed = match act {
-                    Act::Retry => retry(&mut db, job).await?,
-                    Act::Fresh => fresh(&mut db, job).await?,
-                    Act::Skip => skip(&mut db, job).await?,
-                };
-                *if changed {
-                    &mut acted.changed
-                } else {
-                    &mut acted.unchanged
-                } += 1;
-                if changed {
-                    history::event(
-                        &mut db,
-                        (Some(*run), Some(job)),
-                        act.event(),
-                        None,
-                        Some(actor),
-                    )
-                    .await?;
+        self.engine
+            .within(async {
+                let mut db = self.begin().await?;
+                let mut acted = Acted::default();
+                for run in runs {
+                    let jobs: Vec<i64> = sqlx::query_scalar("SELECT id FROM jobs WHERE run = $1")
+                        .bind(run)
+                        .fetch_all(&mut *db)
+                        .await?;
+                    for job in jobs {
+                        let changed = match act {
+                            Act::Retry => retry(&mut db, job).await?,
+                            Act::Fresh => fresh(&mut db, job).await?,
+                            Act::Skip => skip(&mut db, job).await?,
+                        };
+                        *if changed {
+                            &mut acted.changed
+                        } else {
+                            &mut acted.unchanged
+                        } += 1;
+                        if changed {
+                            history::event(
+                                &mut db,
+                                (Some(*run), Some(job)),
+                                act.event(),
+                                None,
+                                Some(actor),
+                            )
+                            .await?;
+                        }
+                    }
+                    if act == Act::Skip {
+                        let sql = "UPDATE runs SET state = 'ignored', reason = 'skipped' \
+                           WHERE id = $1 AND state = 'acquiring'";
+                        acted.changed += sqlx::query(sql)
+                            .bind(run)
+                            .execute(&mut *db)
+                            .await?
+                            .rows_affected();
+                    }
                 }
-            }
-            if act == Act::Skip {
-                let sql = "UPDATE runs SET state = 'ignored', reason = 'skipped' \
-                           WHERE id = ? AND state = 'acquiring'";
-                acted.changed += sqlx::query(sql)
-                    .bind(run)
-                    .execute(&mut *db)
-                    .await?
-                    .rows_affected();
-            }
-        }
-        sqlx::query(
-            "DELETE FROM holds WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE hold = holds.id)",
-        )
-        .execute(&mut *db)
-        .await?;
-        db.commit().await?;
-        Ok(acted)
+                sqlx::query(
+                    "DELETE FROM holds WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE hold = holds.id)",
+                )
+                .execute(&mut *db)
+                .await?;
+                self.hint(&mut db).await?;
+                db.commit().await?;
+                Ok(acted)
+            })
+            .await
     }
 
     /// Remembers that a destination accepted a credential.
@@ -91,15 +96,17 @@ impl Ledger {
         fingerprint: &str,
         expires_at: Option<&str>,
     ) -> Result<(), LedgerError> {
-        let sql = "INSERT OR REPLACE INTO credentials VALUES (?, ?, ?, ?)";
-        sqlx::query(sql)
+        self.engine.within(async {
+        let sql = "INSERT INTO credentials VALUES ($1, $2, $3, $4) ON CONFLICT (destination) DO UPDATE SET \
+                     fingerprint = excluded.fingerprint, accepted_at = excluded.accepted_at, \
+                     expires_at = excluded.expires_at";
+        self.run(sqlx::query(sql)
             .bind(destination)
             .bind(fingerprint)
             .bind(now())
-            .bind(expires_at)
-            .execute(&self.write)
-            .await?;
+            .bind(expires_at)).await?;
         Ok(())
+    }).await
     }
 
     /// The fingerprint of the credential that a destination accepted last, when, and its end.
@@ -110,12 +117,14 @@ impl Ledger {
         &self,
         destination: &str,
     ) -> Result<Option<(String, i64, Option<String>)>, LedgerError> {
+        self.engine.within(async {
         let sql =
-            "SELECT fingerprint, accepted_at, expires_at FROM credentials WHERE destination = ?";
+            "SELECT fingerprint, accepted_at, expires_at FROM credentials WHERE destination = $1";
         Ok(sqlx::query_as(sql)
             .bind(destination)
             .fetch_optional(&self.read)
             .await?)
+    }).await
     }
 }
 
@@ -129,10 +138,11 @@ impl Act {
     }
 }
 
-async fn retry(db: &mut SqliteConnection, job: i64) -> Result<bool, LedgerError> {
-    let sql = "UPDATE jobs SET next_attempt_at = ?1, hold = NULL, \
-                 excused_ms = iif(state = 'waiting', excused_ms, ?1 - created_at), state = 'waiting' \
-               WHERE id = ?2 AND state IN ('waiting', 'held', 'failed', 'skipped')";
+async fn retry(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {
+    let sql = "UPDATE jobs SET next_attempt_at = $1, hold = NULL, \
+                 excused_ms = CASE WHEN state = 'waiting' THEN excused_ms ELSE $1 - created_at END, \
+                 crashes = 0, state = 'waiting' \
+               WHERE id = $2 AND state IN ('waiting', 'held', 'failed', 'skipped')";
     Ok(sqlx::query(sql)
         .bind(now())
         .bind(job)
@@ -143,12 +153,12 @@ async fn retry(db: &mut SqliteConnection, job: i64) -> Result<bool, LedgerError>
 }
 
 /// Only beside the newest job of its kind, and only when that one ended.
-async fn fresh(db: &mut SqliteConnection, job: i64) -> Result<bool, LedgerError> {
-    let sql = "INSERT INTO jobs (uid, run, notebook, destination, user, generation, state, created_at, next_attempt_at) \
-               SELECT ?1, run, notebook, destination, user, generation + 1, 'waiting', ?2, ?2 FROM jobs j \
-               WHERE id = ?3 AND state IN ('delivered', 'failed', 'skipped') AND NOT EXISTS ( \
+async fn fresh(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {
+    let sql = "INSERT INTO jobs (uid, run, notebook, destination, username, generation, state, created_at, next_attempt_at) \
+               SELECT $1, run, notebook, destination, username, generation + 1, 'waiting', $2, $2 FROM jobs j \
+               WHERE id = $3 AND state IN ('delivered', 'failed', 'skipped') AND NOT EXISTS ( \
                  SELECT 1 FROM jobs n WHERE n.run = j.run AND n.notebook = j.notebook \
-                   AND n.destination = j.destination AND n.user = j.user AND n.generation > j.generation)";
+                   AND n.destination = j.destination AND n.username = j.username AND n.generation > j.generation)";
     let uid = uuid::Uuid::now_v7().to_string();
     Ok(sqlx::query(sql)
         .bind(uid)
@@ -160,9 +170,9 @@ async fn fresh(db: &mut SqliteConnection, job: i64) -> Result<bool, LedgerError>
         > 0)
 }
 
-async fn skip(db: &mut SqliteConnection, job: i64) -> Result<bool, LedgerError> {
+async fn skip(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {
     let sql = "UPDATE jobs SET state = 'skipped', hold = NULL \
-               WHERE id = ? AND state NOT IN ('delivered', 'skipped')";
+               WHERE id = $1 AND state NOT IN ('delivered', 'skipped')";
     Ok(sqlx::query(sql)
         .bind(job)
         .execute(db)

@@ -1,18 +1,20 @@
 //! The one table of events, which every act and every outcome adds to.
 
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::AnyConnection;
 
+use super::sql::Sql;
 use super::{LedgerError, now};
 
 /// Adds a line to the history.
 pub(super) async fn event(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     (run, job): (Option<i64>, Option<i64>),
     event: &str,
     detail: Option<&str>,
     actor: Option<&str>,
 ) -> Result<(), LedgerError> {
-    let sql = "INSERT INTO events (at, run, job, event, detail, actor) VALUES (?, ?, ?, ?, ?, ?)";
+    let sql =
+        "INSERT INTO events (at, run, job, event, detail, actor) VALUES ($1, $2, $3, $4, $5, $6)";
     sqlx::query(sql)
         .bind(now())
         .bind(run)
@@ -27,19 +29,16 @@ pub(super) async fn event(
 
 /// Adds to each run's history that it is complete, with the reason why it is ignored.
 pub(super) async fn became_ready(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     runs: &[(i64, Option<&str>)],
 ) -> Result<(), LedgerError> {
     if runs.is_empty() {
         return Ok(());
     }
-    let mut sql = QueryBuilder::new("INSERT INTO events (at, run, event, detail) ");
-    sql.push_values(runs, |mut row, (run, reason)| {
-        row.push_bind(now())
-            .push_bind(run)
-            .push("'run-ready'")
-            .push_bind(reason);
+    let mut sql = Sql::new("INSERT INTO events (at, run, event, detail) ");
+    sql.rows(runs, |row, (run, reason)| {
+        row.bind(now()).and(*run).and("run-ready").and(*reason);
     });
-    sql.build().execute(db).await?;
+    sql.execute(db).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Holds: causes that wait for a person, each with the pattern of the jobs it concerns.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, Row as _, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, FromRow, Row as _};
 
 use super::{Claimed, Ledger, LedgerError, history};
 use crate::failure::{Code, Failure, Scope};
@@ -31,13 +31,13 @@ pub struct Hold {
     pub next_probe_at: i64,
 }
 
-impl FromRow<'_, SqliteRow> for Hold {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for Hold {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.try_get("id")?,
             job: row.try_get("job")?,
             destination: row.try_get("destination")?,
-            user: row.try_get("user")?,
+            user: row.try_get("username")?,
             notebook: row.try_get("notebook")?,
             code: row.try_get("code")?,
             what: row.try_get("what")?,
@@ -52,7 +52,7 @@ impl FromRow<'_, SqliteRow> for Hold {
 /// under it.
 const MATCHES: &str = "h.watch IS NULL AND (h.job IS NULL OR h.job = j.id) \
     AND (h.destination IS NULL OR h.destination = j.destination) \
-    AND (h.user IS NULL OR h.user = j.user) AND (h.notebook IS NULL OR h.notebook = j.notebook)";
+    AND (h.username IS NULL OR h.username = j.username) AND (h.notebook IS NULL OR h.notebook = j.notebook)";
 
 impl Ledger {
     /// All holds, oldest first.
@@ -60,9 +60,13 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn holds(&self) -> Result<Vec<Hold>, LedgerError> {
-        Ok(sqlx::query_as("SELECT * FROM holds ORDER BY id")
-            .fetch_all(&self.read)
-            .await?)
+        self.engine
+            .within(async {
+                Ok(sqlx::query_as("SELECT * FROM holds ORDER BY id")
+                    .fetch_all(&self.read)
+                    .await?)
+            })
+            .await
     }
 
     /// Plans the next probe of a hold.
@@ -70,13 +74,13 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written.
     pub async fn probe_later(&self, hold: i64, at: i64) -> Result<(), LedgerError> {
-        let sql = "UPDATE holds SET next_probe_at = ? WHERE id = ?";
-        sqlx::query(sql)
-            .bind(at)
-            .bind(hold)
-            .execute(&self.write)
-            .await?;
-        Ok(())
+        self.engine
+            .within(async {
+                let sql = "UPDATE holds SET next_probe_at = $1 WHERE id = $2";
+                self.run(sqlx::query(sql).bind(at).bind(hold)).await?;
+                Ok(())
+            })
+            .await
     }
 
     /// Ends a hold: its cause is gone, and all that it held is due now.
@@ -84,63 +88,69 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written.
     pub async fn release(&self, hold: i64, now: i64) -> Result<(), LedgerError> {
-        let mut transaction = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        release(&mut transaction, hold, now).await?;
-        Ok(transaction.commit().await?)
+        self.engine
+            .within(async {
+                let mut transaction = self.begin().await?;
+                release(&mut transaction, hold, now).await?;
+                Ok(transaction.commit().await?)
+            })
+            .await
     }
+}
 
-    /// An outage is over: who waits for this destination is due now.
-    ///
-    /// # Errors
-    /// When the ledger can't be written.
-    pub async fn hurry(&self, destination: &str, now: i64) -> Result<(), LedgerError> {
-        let sql = "UPDATE jobs SET next_attempt_at = ?1 WHERE state = 'waiting' \
-                   AND destination = ?2 AND next_attempt_at > ?1 AND failure_class = 'retry'";
-        sqlx::query(sql)
-            .bind(now)
-            .bind(destination)
-            .execute(&self.write)
-            .await?;
-        Ok(())
+/// Whom a hold concerns; `None` is everybody.
+#[derive(Default)]
+pub(super) struct Whom<'a> {
+    pub(super) job: Option<i64>,
+    pub(super) destination: Option<&'a String>,
+    pub(super) user: Option<&'a String>,
+    pub(super) notebook: Option<&'a String>,
+}
+
+impl<'a> Whom<'a> {
+    /// Whom a failure of this job concerns.
+    pub(super) fn of(job: &'a Claimed, scope: Scope) -> Self {
+        let hub = matches!(scope, Scope::User | Scope::Destination);
+        Self {
+            job: (scope == Scope::Job).then_some(job.id),
+            destination: hub.then_some(&job.order.destination),
+            user: (scope == Scope::User).then_some(&job.user),
+            notebook: (scope == Scope::Notebook).then_some(&job.order.notebook),
+        }
     }
 }
 
 /// The hold for this failure: the one that stands already, or a new one.
 pub(super) async fn open(
-    db: &mut SqliteConnection,
-    job: &Claimed,
+    db: &mut AnyConnection,
+    whom: &Whom<'_>,
     failure: &Failure,
     (now, probe_at): (i64, i64),
 ) -> Result<i64, LedgerError> {
     let row = failure.code.row();
-    let destination =
-        matches!(row.scope, Scope::User | Scope::Destination).then_some(&job.order.destination);
-    let user = matches!(row.scope, Scope::User).then_some(&job.user);
-    let notebook = matches!(row.scope, Scope::Notebook).then_some(&job.order.notebook);
-    let only = matches!(row.scope, Scope::Job).then_some(job.id);
-    let sql = "UPDATE holds SET what = ?, advice = ?, next_probe_at = ? WHERE code = ? AND job IS ? \
-               AND destination IS ? AND user IS ? AND notebook IS ? RETURNING id";
+    let sql = "UPDATE holds SET what = $1, advice = $2, next_probe_at = $3 WHERE code = $4 AND job IS NOT DISTINCT FROM $5 \
+               AND destination IS NOT DISTINCT FROM $6 AND username IS NOT DISTINCT FROM $7 AND notebook IS NOT DISTINCT FROM $8 RETURNING id";
     let standing: Option<i64> = sqlx::query_scalar(sql)
         .bind(&failure.what)
         .bind(failure.advice())
         .bind(probe_at)
         .bind(row.name)
-        .bind(only)
-        .bind(destination)
-        .bind(user)
-        .bind(notebook)
+        .bind(whom.job)
+        .bind(whom.destination)
+        .bind(whom.user)
+        .bind(whom.notebook)
         .fetch_optional(&mut *db)
         .await?;
     if let Some(id) = standing {
         return Ok(id);
     }
-    let sql = "INSERT INTO holds (job, destination, user, notebook, code, what, advice, since, next_probe_at) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id";
+    let sql = "INSERT INTO holds (job, destination, username, notebook, code, what, advice, since, next_probe_at) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
     let id = sqlx::query_scalar(sql)
-        .bind(only)
-        .bind(destination)
-        .bind(user)
-        .bind(notebook)
+        .bind(whom.job)
+        .bind(whom.destination)
+        .bind(whom.user)
+        .bind(whom.notebook)
         .bind(row.name)
         .bind(&failure.what)
         .bind(failure.advice())
@@ -153,13 +163,13 @@ pub(super) async fn open(
 
 /// Puts the waiting jobs of a run under its watch's hold, which is made where it doesn't stand.
 pub(super) async fn hold_run(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     run: i64,
     watch: &str,
     (what, now): (&str, i64),
 ) -> Result<(), LedgerError> {
     let row = Code::MassChange.row();
-    let sql = "UPDATE holds SET what = ? WHERE code = ? AND watch = ? RETURNING id";
+    let sql = "UPDATE holds SET what = $1 WHERE code = $2 AND watch = $3 RETURNING id";
     let standing: Option<i64> = sqlx::query_scalar(sql)
         .bind(what)
         .bind(row.name)
@@ -170,7 +180,7 @@ pub(super) async fn hold_run(
         Some(hold) => hold,
         None => {
             let sql = "INSERT INTO holds (watch, code, what, advice, since, next_probe_at) \
-                       VALUES (?, ?, ?, ?, ?, ?) RETURNING id";
+                       VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
             sqlx::query_scalar(sql)
                 .bind(watch)
                 .bind(row.name)
@@ -182,9 +192,9 @@ pub(super) async fn hold_run(
                 .await?
         }
     };
-    let sql = "UPDATE jobs SET state = 'held', hold = ?1, held_at = ?2, failure_class = 'hold', \
-                 failure_code = ?3, failure_what = ?4, failure_advice = ?5, failure_at = ?2 \
-               WHERE run = ?6 AND state = 'waiting'";
+    let sql = "UPDATE jobs SET state = 'held', hold = $1, held_at = $2, failure_class = 'hold', \
+                 failure_code = $3, failure_what = $4, failure_advice = $5, failure_at = $2 \
+               WHERE run = $6 AND state = 'waiting'";
     sqlx::query(sql)
         .bind(hold)
         .bind(now)
@@ -198,16 +208,16 @@ pub(super) async fn hold_run(
 }
 
 /// Puts every waiting job under the hold that concerns it.
-pub(super) async fn apply(db: &mut SqliteConnection, now: i64) -> Result<(), LedgerError> {
-    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM holds)")
+pub(super) async fn apply(db: &mut AnyConnection, now: i64) -> Result<(), LedgerError> {
+    let holds: i64 = sqlx::query_scalar("SELECT count(*) FROM holds")
         .fetch_one(&mut *db)
         .await?;
-    if !any {
+    if holds == 0 {
         return Ok(());
     }
     let sql = format!(
-        "UPDATE jobs AS j SET state = 'held', hold = h.id, held_at = ?1, failure_class = 'hold', \
-           failure_code = h.code, failure_what = h.what, failure_advice = h.advice, failure_at = ?1 \
+        "UPDATE jobs AS j SET state = 'held', hold = h.id, held_at = $1, failure_class = 'hold', \
+           failure_code = h.code, failure_what = h.what, failure_advice = h.advice, failure_at = $1 \
          FROM holds h WHERE j.id IN (SELECT id FROM jobs WHERE state = 'waiting') AND {MATCHES}"
     );
     sqlx::query(sqlx::AssertSqlSafe(sql))
@@ -219,19 +229,19 @@ pub(super) async fn apply(db: &mut SqliteConnection, now: i64) -> Result<(), Led
 
 /// See [`Ledger::release`].
 pub(super) async fn release(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     hold: i64,
     now: i64,
 ) -> Result<(), LedgerError> {
-    let sql = "UPDATE jobs SET state = 'waiting', hold = NULL, next_attempt_at = ?1, \
-                 excused_ms = excused_ms + ?1 - held_at WHERE state = 'held' AND hold = ?2";
+    let sql = "UPDATE jobs SET state = 'waiting', hold = NULL, crashes = 0, next_attempt_at = $1, \
+                 excused_ms = excused_ms + $1 - held_at WHERE state = 'held' AND hold = $2";
     let jobs = sqlx::query(sql)
         .bind(now)
         .bind(hold)
         .execute(&mut *db)
         .await?
         .rows_affected();
-    let code: Option<String> = sqlx::query_scalar("DELETE FROM holds WHERE id = ? RETURNING code")
+    let code: Option<String> = sqlx::query_scalar("DELETE FROM holds WHERE id = $1 RETURNING code")
         .bind(hold)
         .fetch_optional(&mut *db)
         .await?;
@@ -244,11 +254,11 @@ pub(super) async fn release(
 
 /// A delivery succeeded: whatever held jobs like it is gone.
 pub(super) async fn release_matching(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     job: &Claimed,
     now: i64,
 ) -> Result<(), LedgerError> {
-    let sql = format!("SELECT h.id FROM holds h JOIN jobs j ON j.id = ? WHERE {MATCHES}");
+    let sql = format!("SELECT h.id FROM holds h JOIN jobs j ON j.id = $1 WHERE {MATCHES}");
     let holds: Vec<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
         .bind(job.id)
         .fetch_all(&mut *db)

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{FromRow, QueryBuilder, Row as _};
+use sqlx::any::AnyRow;
+use sqlx::{FromRow, Row as _};
 
+use super::records::AT_ONCE;
+use super::sql::Sql;
 use super::{Ledger, LedgerError};
 use crate::run::Parameters;
 
@@ -127,8 +129,8 @@ impl RunRow {
     }
 }
 
-impl FromRow<'_, SqliteRow> for RunRow {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for RunRow {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         let parameters: String = row.try_get("parameters")?;
         let sources: String = row.try_get("sources")?;
         Ok(Self {
@@ -147,14 +149,14 @@ impl FromRow<'_, SqliteRow> for RunRow {
             identity: row.try_get("identity")?,
             root: row.try_get("root")?,
             digest: row.try_get("digest")?,
-            counted: row.try_get("counted")?,
-            held: row.try_get("held")?,
+            counted: row.try_get::<i64, _>("counted")? != 0,
+            held: row.try_get::<i64, _>("held")? != 0,
         })
     }
 }
 
-impl FromRow<'_, SqliteRow> for JobRow {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for JobRow {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         let failure = match row.try_get::<Option<String>, _>("failure_code")? {
             None => None,
             Some(code) => Some(FailureRow {
@@ -170,7 +172,7 @@ impl FromRow<'_, SqliteRow> for JobRow {
             uid: row.try_get("uid")?,
             notebook: row.try_get("notebook")?,
             destination: row.try_get("destination")?,
-            user: row.try_get("user")?,
+            user: row.try_get("username")?,
             path: row.try_get("path")?,
             url: row.try_get("url")?,
             state: row.try_get("state")?,
@@ -183,8 +185,8 @@ impl FromRow<'_, SqliteRow> for JobRow {
     }
 }
 
-impl FromRow<'_, SqliteRow> for EventRow {
-    fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+impl FromRow<'_, AnyRow> for EventRow {
+    fn from_row(row: &AnyRow) -> Result<Self, sqlx::Error> {
         Ok(Self {
             at: row.try_get("at")?,
             event: row.try_get("event")?,
@@ -204,20 +206,25 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn runs(&self, filter: &Filter) -> Result<Vec<RunRow>, LedgerError> {
-        let mut sql = QueryBuilder::new("SELECT * FROM runs r WHERE 1");
-        if let Some(state) = &filter.state {
-            sql.push(" AND (r.state = ").push_bind(state);
-            sql.push(" OR EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.id AND j.state = ");
-            sql.push_bind(state).push("))");
-        }
-        if let Some(since) = filter.since {
-            sql.push(" AND r.seen_at >= ").push_bind(since);
-        }
-        sql.push(" ORDER BY r.id DESC");
-        if let Some(limit) = filter.limit {
-            sql.push(" LIMIT ").push_bind(limit);
-        }
-        Ok(sql.build_query_as().fetch_all(&self.read).await?)
+        self.engine
+            .within(async {
+                let mut sql = Sql::new("SELECT * FROM runs r WHERE 1 = 1");
+                if let Some(state) = &filter.state {
+                    sql.push(" AND (r.state = ").bind(state);
+                    sql.push(" OR EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.id AND j.state = ");
+                    sql.bind(state).push("))");
+                }
+                if let Some(since) = filter.since {
+                    sql.push(" AND r.seen_at >= ").bind(since);
+                }
+                sql.push(" ORDER BY r.id DESC");
+                if let Some(limit) = filter.limit {
+                    sql.push(" LIMIT ").bind(limit);
+                }
+                let mut db = self.read.acquire().await?;
+                sql.all(&mut db).await
+            })
+            .await
     }
 
     /// The jobs of a run, oldest first.
@@ -225,8 +232,12 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn jobs(&self, run: i64) -> Result<Vec<JobRow>, LedgerError> {
-        let sql = "SELECT * FROM jobs WHERE run = ? ORDER BY id";
-        Ok(sqlx::query_as(sql).bind(run).fetch_all(&self.read).await?)
+        self.engine
+            .within(async {
+                let sql = "SELECT * FROM jobs WHERE run = $1 ORDER BY id";
+                Ok(sqlx::query_as(sql).bind(run).fetch_all(&self.read).await?)
+            })
+            .await
     }
 
     /// The history of a run, oldest first.
@@ -234,8 +245,12 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn events(&self, run: i64) -> Result<Vec<EventRow>, LedgerError> {
-        let sql = "SELECT at, event, detail, actor FROM events WHERE run = ? ORDER BY id";
-        Ok(sqlx::query_as(sql).bind(run).fetch_all(&self.read).await?)
+        self.engine
+            .within(async {
+                let sql = "SELECT at, event, detail, actor FROM events WHERE run = $1 ORDER BY id";
+                Ok(sqlx::query_as(sql).bind(run).fetch_all(&self.read).await?)
+            })
+            .await
     }
 
     /// The runs that `text` can mean: a name, `watch:name`, a `run` parameter (of several runs of one
@@ -244,9 +259,10 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn find(&self, text: &str) -> Result<Vec<RunRow>, LedgerError> {
+        self.engine.within(async {
         let which = [
-            "(name = ?1 OR (watch || ':' || name) = ?1) AND LATEST OR id = (SELECT run FROM jobs WHERE uid = ?1)",
-            "CAST(parameters ->> '$.run' AS TEXT) = ?1 AND LATEST",
+            "(name = $1 OR (watch || ':' || name) = $1) AND LATEST OR id = (SELECT run FROM jobs WHERE uid = $1)",
+            &format!("{} = $1 AND LATEST", self.engine.run_parameter()),
         ];
         let mut found = Vec::new();
         for which in which.map(|which| which.replace("LATEST", LATEST)) {
@@ -257,6 +273,7 @@ impl Ledger {
             }
         }
         Ok(found)
+    }).await
     }
 
     /// The runs that have a job in this state.
@@ -264,11 +281,15 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn runs_with(&self, state: &str) -> Result<Vec<i64>, LedgerError> {
-        let sql = "SELECT DISTINCT run FROM jobs WHERE state = ? ORDER BY run";
-        Ok(sqlx::query_scalar(sql)
-            .bind(state)
-            .fetch_all(&self.read)
-            .await?)
+        self.engine
+            .within(async {
+                let sql = "SELECT DISTINCT run FROM jobs WHERE state = $1 ORDER BY run";
+                Ok(sqlx::query_scalar(sql)
+                    .bind(state)
+                    .fetch_all(&self.read)
+                    .await?)
+            })
+            .await
     }
 
     /// How many jobs are in each state that has any.
@@ -276,8 +297,12 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn job_counts(&self) -> Result<Vec<(String, i64)>, LedgerError> {
-        let sql = "SELECT state, count(*) FROM jobs GROUP BY state";
-        Ok(sqlx::query_as(sql).fetch_all(&self.read).await?)
+        self.engine
+            .within(async {
+                let sql = "SELECT state, count(*) FROM jobs GROUP BY state";
+                Ok(sqlx::query_as(sql).fetch_all(&self.read).await?)
+            })
+            .await
     }
 
     /// How many runs a watch knows, and how many of them are stalled.
@@ -285,12 +310,14 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn run_counts(&self, watch: &str) -> Result<(i64, i64), LedgerError> {
+        self.engine.within(async {
         let sql = "SELECT count(*), count(*) FILTER (WHERE state = 'acquiring' AND reason LIKE 'stalled%') \
-                   FROM runs WHERE watch = ?";
+                   FROM runs WHERE watch = $1";
         Ok(sqlx::query_as(sql)
             .bind(watch)
             .fetch_one(&self.read)
             .await?)
+    }).await
     }
 
     /// Of these public ids, the ones whose jobs are known and over or not begun: what they left
@@ -299,12 +326,19 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be read.
     pub async fn not_delivering(&self, uids: &[String]) -> Result<Vec<String>, LedgerError> {
-        let sql = "SELECT uid FROM jobs WHERE state <> 'delivering' \
-                   AND uid IN (SELECT value FROM json_each(?))";
-        let list = serde_json::json!(uids).to_string();
-        Ok(sqlx::query_scalar(sql)
-            .bind(list)
-            .fetch_all(&self.write)
-            .await?)
+        self.engine
+            .within(async {
+                let mut over = Vec::new();
+                let mut db = self.write.acquire().await?;
+                for some in uids.chunks(AT_ONCE) {
+                    let mut sql =
+                        Sql::new("SELECT uid FROM jobs WHERE state <> 'delivering' AND uid IN ");
+                    sql.list(some);
+                    let found: Vec<(String,)> = sql.all(&mut db).await?;
+                    over.extend(found.into_iter().map(|(uid,)| uid));
+                }
+                Ok(over)
+            })
+            .await
     }
 }

@@ -2,15 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::AnyConnection;
 
-use super::records::{ReadyRun, SeenRun, from_path, text};
+use super::records::{AT_ONCE, ReadyRun, SeenRun, from_path, text};
+use super::sql::Sql;
 use super::{Ledger, LedgerError, history, holds};
 use crate::job::PlannedJob;
 use crate::run::RunState;
-
-/// Rows of one statement.
-const AT_ONCE: usize = 500;
 
 /// What a run's record came to.
 #[derive(Clone, Copy)]
@@ -33,33 +31,38 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written; nothing is recorded then.
     pub async fn ready(&self, runs: &[ReadyRun]) -> Result<(), LedgerError> {
-        let mut db = self.write.begin_with("BEGIN IMMEDIATE").await?;
-        for some in runs.chunks(AT_ONCE) {
-            let recorded = upsert(&mut db, some).await?;
-            let each = some.iter().zip(&recorded);
-            let jobs = each.filter(|(_, recorded)| recorded.delivers);
-            let jobs = jobs.flat_map(|(run, recorded)| {
-                run.jobs.iter().map(|job| (recorded.id, job, run.ready_at))
-            });
-            let fresh = insert_jobs(&mut db, &jobs.collect::<Vec<_>>()).await?;
-            hold_back(&mut db, some, &recorded, &fresh).await?;
-            if !fresh.is_empty() {
-                holds::apply(&mut db, super::now()).await?;
-            }
-            requests(&mut db, some, &recorded).await?;
-        }
-        Ok(db.commit().await?)
+        self.engine
+            .within(async {
+                let mut db = self.begin().await?;
+                for some in runs.chunks(AT_ONCE) {
+                    let recorded = upsert(&mut db, some).await?;
+                    let each = some.iter().zip(&recorded);
+                    let jobs = each.filter(|(_, recorded)| recorded.delivers);
+                    let jobs = jobs.flat_map(|(run, recorded)| {
+                        run.jobs.iter().map(|job| (recorded.id, job, run.ready_at))
+                    });
+                    let fresh = insert_jobs(&mut db, &jobs.collect::<Vec<_>>()).await?;
+                    hold_back(&mut db, some, &recorded, &fresh).await?;
+                    if !fresh.is_empty() {
+                        holds::apply(&mut db, super::now()).await?;
+                    }
+                    requests(&mut db, some, &recorded).await?;
+                }
+                self.hint(&mut db).await?;
+                Ok(db.commit().await?)
+            })
+            .await
     }
 }
 
 async fn requests(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     runs: &[ReadyRun],
     recorded: &[Recorded],
 ) -> Result<(), LedgerError> {
     for (run, recorded) in runs.iter().zip(recorded) {
         if let Some(key) = &run.request {
-            sqlx::query("INSERT OR IGNORE INTO requests (key, run) VALUES (?, ?)")
+            sqlx::query("INSERT INTO requests (key, run) VALUES ($1, $2) ON CONFLICT DO NOTHING")
                 .bind(key)
                 .bind(recorded.id)
                 .execute(&mut *db)
@@ -71,7 +74,7 @@ async fn requests(
 
 /// Puts the new jobs of runs about which a person has to decide under their watch's hold.
 async fn hold_back(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     runs: &[ReadyRun],
     recorded: &[Recorded],
     fresh: &HashSet<i64>,
@@ -102,7 +105,7 @@ async fn hold_back(
             )
         };
         // Held runs don't count.
-        sqlx::query("UPDATE runs SET counted = 0 WHERE id = ?")
+        sqlx::query("UPDATE runs SET counted = 0 WHERE id = $1")
             .bind(recorded.id)
             .execute(&mut *db)
             .await?;
@@ -113,69 +116,68 @@ async fn hold_back(
 
 /// How many runs of a watch count that became ready within the last hour, before these.
 async fn delivered_this_hour(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     run: &ReadyRun,
     these: &[ReadyRun],
 ) -> Result<i64, LedgerError> {
-    let sql = "SELECT count(*) FROM runs WHERE watch = ? AND counted AND ready_at > ? \
-               AND name NOT IN (SELECT value FROM json_each(?))";
-    let names: Vec<&str> = these.iter().map(|run| run.name.as_str()).collect();
-    Ok(sqlx::query_scalar(sql)
-        .bind(&run.watch)
-        .bind(run.ready_at - 3_600_000)
-        .bind(serde_json::json!(names).to_string())
-        .fetch_one(db)
-        .await?)
+    let mut sql = Sql::new("SELECT count(*) FROM runs WHERE counted = 1 AND watch = ");
+    sql.bind(&run.watch);
+    sql.push(" AND ready_at > ").bind(run.ready_at - 3_600_000);
+    sql.push(" AND name NOT IN ")
+        .list(these.iter().map(|run| &run.name));
+    let counts: Vec<(i64,)> = sql.all(db).await?;
+    Ok(counts.first().map_or(0, |(count,)| *count))
 }
 
 /// One that is ready already keeps its parameters; one without jobs is ignored, and so stays one
 /// that was skipped.
-async fn upsert(
-    db: &mut SqliteConnection,
-    runs: &[ReadyRun],
-) -> Result<Vec<Recorded>, LedgerError> {
+async fn upsert(db: &mut AnyConnection, runs: &[ReadyRun]) -> Result<Vec<Recorded>, LedgerError> {
     let asked = runs.iter().all(|run| run.asked);
-    let mut sql = QueryBuilder::new(
+    let mut sql = Sql::new(
         "INSERT INTO runs (watch, name, incarnation, path, seen_at, ready_at, state, reason, \
          parameters, sources, digest, identity, counted) ",
     );
-    sql.push_values(runs, |mut row, run| {
+    sql.rows(runs, |row, run| {
         let (state, reason) = state(run);
-        row.push_bind(&run.watch).push_bind(&run.name);
+        row.bind(&run.watch).and(&run.name);
         match run.incarnation {
-            Some(incarnation) => drop(row.push_bind(incarnation)),
+            Some(incarnation) => drop(row.and(incarnation)),
             None => {
-                row.push("coalesce((SELECT max(incarnation) FROM runs WHERE watch = ")
-                    .push_bind_unseparated(&run.watch)
-                    .push_unseparated(" AND name = ")
-                    .push_bind_unseparated(&run.name)
-                    .push_unseparated("), 1)");
+                row.push(", coalesce((SELECT max(incarnation) FROM runs WHERE watch = ");
+                row.bind(&run.watch)
+                    .push(" AND name = ")
+                    .bind(&run.name)
+                    .push("), 1)");
             }
         }
-        row.push_bind(from_path(&run.path))
-            .push_bind(run.seen_at)
-            .push_bind(run.ready_at)
-            .push_bind(state.as_str())
-            .push_bind(reason)
-            .push_bind(text(&run.parameters))
-            .push_bind(serde_json::to_string(&run.sources).unwrap_or_else(|_| "{}".into()))
-            .push_bind(&run.digest)
-            .push_bind(&run.identity)
-            .push_bind(run.limit.is_some());
+        row.and(from_path(&run.path))
+            .and(run.seen_at)
+            .and(run.ready_at);
+        row.and(state.as_str())
+            .and(reason)
+            .and(text(&run.parameters));
+        row.and(serde_json::to_string(&run.sources).unwrap_or_else(|_| "{}".into()));
+        row.and(&run.digest).and(&run.identity);
+        row.and(i64::from(run.limit.is_some()));
     });
     sql.push(
         " ON CONFLICT (watch, name, incarnation) DO UPDATE SET ready_at = excluded.ready_at, \
           state = excluded.state, reason = excluded.reason, parameters = excluded.parameters, \
           sources = excluded.sources, digest = excluded.digest, counted = excluded.counted \
-          WHERE state = 'acquiring' OR (",
+          WHERE runs.state = 'acquiring' OR runs.state = ",
     );
-    sql.push_bind(asked)
-        .push(" AND state = 'ignored') RETURNING id, watch, name, held");
-    let rows: Vec<(i64, String, String, bool)> = sql.build_query_as().fetch_all(&mut *db).await?;
+    // No state has this name.
+    let also = if asked {
+        RunState::Ignored.as_str()
+    } else {
+        ""
+    };
+    sql.bind(also).push(" RETURNING id, watch, name, held");
+    let rows: Vec<(i64, String, String, i64)> = sql.all(db).await?;
     let mut changed: HashMap<(String, String), (i64, bool)> = HashMap::new();
     changed.extend(
         rows.into_iter()
-            .map(|(id, watch, name, held)| ((watch, name), (id, held))),
+            .map(|(id, watch, name, held)| ((watch, name), (id, held != 0))),
     );
     let mut recorded = Vec::with_capacity(runs.len());
     for run in runs {
@@ -208,10 +210,10 @@ fn state(run: &ReadyRun) -> (RunState, Option<&'static str>) {
 }
 
 /// A run that was recorded as ready or ignored before.
-async fn unchanged(db: &mut SqliteConnection, run: &ReadyRun) -> Result<Recorded, LedgerError> {
-    let sql = "SELECT id, state = 'ready', held FROM runs WHERE watch = ? AND name = ? \
-               AND (?3 IS NULL OR incarnation = ?3) ORDER BY incarnation DESC LIMIT 1";
-    let (id, delivers, held) = sqlx::query_as(sql)
+async fn unchanged(db: &mut AnyConnection, run: &ReadyRun) -> Result<Recorded, LedgerError> {
+    let sql = "SELECT id, state, held FROM runs WHERE watch = $1 AND name = $2 \
+               AND ($3 IS NULL OR incarnation = $3) ORDER BY incarnation DESC LIMIT 1";
+    let (id, state, held): (i64, String, i64) = sqlx::query_as(sql)
         .bind(&run.watch)
         .bind(&run.name)
         .bind(run.incarnation)
@@ -219,15 +221,15 @@ async fn unchanged(db: &mut SqliteConnection, run: &ReadyRun) -> Result<Recorded
         .await?;
     Ok(Recorded {
         id,
-        delivers,
-        held,
+        delivers: state == RunState::Ready.as_str(),
+        held: held != 0,
         changed: false,
     })
 }
 
 /// The jobs that begin with a run that was recorded just now.
 pub(super) async fn begin(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     id: i64,
     run: &SeenRun,
 ) -> Result<(), LedgerError> {
@@ -238,29 +240,28 @@ pub(super) async fn begin(
 
 /// The runs that got new jobs; a job that is there already stays as it is.
 async fn insert_jobs(
-    db: &mut SqliteConnection,
+    db: &mut AnyConnection,
     jobs: &[NewJob<'_>],
 ) -> Result<HashSet<i64>, LedgerError> {
     let mut fresh = HashSet::new();
     for some in jobs.chunks(AT_ONCE) {
-        let mut sql = QueryBuilder::new(
-            "INSERT INTO jobs (uid, run, notebook, destination, user, created_at, next_attempt_at, state) \
+        let mut sql = Sql::new(
+            "INSERT INTO jobs (uid, run, notebook, destination, username, created_at, next_attempt_at, state) \
              SELECT column1, column2, column3, column4, column5, column6, column6, 'waiting' FROM (",
         );
-        sql.push_values(some, |mut row, (run, job, at)| {
-            row.push_bind(uuid::Uuid::now_v7().to_string())
-                .push_bind(run)
-                .push_bind(&job.notebook)
-                .push_bind(&job.destination)
-                .push_bind(&job.user)
-                .push_bind(at);
+        sql.rows(some, |row, (run, job, at)| {
+            row.bind(uuid::Uuid::now_v7().to_string()).and(*run);
+            row.and(&job.notebook)
+                .and(&job.destination)
+                .and(&job.user)
+                .and(*at);
         });
         sql.push(
-            ") WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE run = column2 AND notebook = column3 \
-              AND destination = column4 AND user = column5) RETURNING run",
+            ") AS planned WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE run = column2 \
+              AND notebook = column3 AND destination = column4 AND username = column5) RETURNING run",
         );
-        let rows: Vec<i64> = sql.build_query_scalar().fetch_all(&mut *db).await?;
-        fresh.extend(rows);
+        let rows: Vec<(i64,)> = sql.all(db).await?;
+        fresh.extend(rows.into_iter().map(|(run,)| run));
     }
     Ok(fresh)
 }

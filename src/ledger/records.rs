@@ -8,6 +8,9 @@ use super::RunRow;
 use crate::job::PlannedJob;
 use crate::run::{Parameters, RunState};
 
+/// Rows of one statement.
+pub(super) const AT_ONCE: usize = 500;
+
 /// A run that was seen and is not to be delivered yet, or never.
 #[derive(Clone, Debug)]
 pub struct SeenRun {

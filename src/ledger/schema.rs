@@ -1,14 +1,15 @@
 //! The tables, and the way from every older version to today's.
 
-use sqlx::sqlite::SqlitePool;
+use sqlx::{AnyConnection, AnyPool, Executor as _};
 
 use super::LedgerError;
+use super::engine::Engine;
 
 /// `PRAGMA application_id`: "nbcl".
 const APPLICATION: i64 = 0x6e62_636c;
 
 /// One script a version; script N leads from version N to N + 1. Never edited once released.
-const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
 
 /// Times are milliseconds since 1970, UTC. The hot indexes are partial, so that a long history
 /// costs nothing. A hold's four columns are a pattern: NULL matches every job.
@@ -35,7 +36,7 @@ CREATE TABLE holds (
     id INTEGER PRIMARY KEY,
     job INTEGER,
     destination TEXT,
-    user TEXT,
+    \"user\" TEXT,
     notebook TEXT,
     code TEXT NOT NULL,
     what TEXT NOT NULL,
@@ -49,7 +50,7 @@ CREATE TABLE jobs (
     run INTEGER NOT NULL REFERENCES runs,
     notebook TEXT NOT NULL,
     destination TEXT NOT NULL,
-    user TEXT NOT NULL,
+    \"user\" TEXT NOT NULL,
     generation INTEGER NOT NULL DEFAULT 1,
     state TEXT NOT NULL,
     path TEXT,
@@ -69,9 +70,9 @@ CREATE TABLE jobs (
     failure_what TEXT,
     failure_advice TEXT,
     failure_at INTEGER,
-    UNIQUE (run, notebook, destination, user, generation)
+    UNIQUE (run, notebook, destination, \"user\", generation)
 ) STRICT;
-CREATE INDEX jobs_due ON jobs (destination, user, next_attempt_at) WHERE state = 'waiting';
+CREATE INDEX jobs_due ON jobs (destination, \"user\", next_attempt_at) WHERE state = 'waiting';
 CREATE INDEX jobs_delivering ON jobs (id) WHERE state = 'delivering';
 CREATE INDEX jobs_held ON jobs (hold) WHERE state = 'held';
 CREATE INDEX jobs_failed ON jobs (id) WHERE state = 'failed';
@@ -115,7 +116,7 @@ ALTER TABLE runs ADD COLUMN sources TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE runs ADD COLUMN counted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX runs_by_identity ON runs (identity) WHERE identity IS NOT NULL;
-CREATE INDEX runs_counted ON runs (watch, ready_at) WHERE counted;
+CREATE INDEX runs_counted ON runs (watch, ready_at) WHERE counted = 1;
 ALTER TABLE watches ADD COLUMN awaited_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE watches ADD COLUMN root TEXT;
 ALTER TABLE holds ADD COLUMN watch TEXT;
@@ -127,38 +128,114 @@ ALTER TABLE runs ADD COLUMN root TEXT;
 UPDATE runs SET root = (SELECT root FROM watches WHERE name = runs.watch) WHERE state = 'acquiring';
 ";
 
-/// Brings the file to today's schema, each step in one transaction.
-pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), LedgerError> {
-    expect_safe_sqlite(pool).await?;
-    let mut version = expect_known(pool).await?;
-    expect_sound(pool).await?;
-    while let Some(script) = MIGRATIONS.get(version) {
-        version += 1;
-        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::raw_sql(*script).execute(&mut *transaction).await?;
-        let stamp =
-            format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(stamp))
-            .execute(&mut *transaction)
-            .await?;
+/// For a ledger that several processes share. `epoch` grows with each claim and is the fence of
+/// every later write; `owner` delivers until `lease_until`, which is NULL where nobody else could;
+/// `step` says how far it is, `crashes` how often in a row nothing was heard of it after it began.
+/// `machine` watches, as it said at `renewed_at`. A destination is `troubled_at` until
+/// `returned_at`. Of a run that was `pruned_at` only that it was, and its jobs, are kept.
+const V5: &str = "
+ALTER TABLE jobs RENAME COLUMN \"user\" TO username;
+ALTER TABLE holds RENAME COLUMN \"user\" TO username;
+ALTER TABLE jobs ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN owner TEXT;
+ALTER TABLE jobs ADD COLUMN lease_until INTEGER;
+ALTER TABLE jobs ADD COLUMN step TEXT;
+ALTER TABLE jobs ADD COLUMN crashes INTEGER NOT NULL DEFAULT 0;
+DROP INDEX jobs_due;
+CREATE INDEX jobs_due ON jobs (destination, username, next_attempt_at, id) WHERE state = 'waiting';
+DROP INDEX jobs_delivering;
+CREATE INDEX jobs_delivering ON jobs (destination, username) WHERE state = 'delivering';
+CREATE INDEX jobs_crashed ON jobs (id) WHERE state = 'waiting' AND crashes > 2;
+DROP INDEX runs_counted;
+CREATE INDEX runs_counted ON runs (watch, ready_at) WHERE counted = 1;
+ALTER TABLE runs ADD COLUMN pruned_at INTEGER;
+ALTER TABLE watches ADD COLUMN machine TEXT;
+ALTER TABLE watches ADD COLUMN renewed_at INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE destinations (
+    name TEXT PRIMARY KEY,
+    troubled_at INTEGER,
+    returned_at INTEGER
+) STRICT;
+CREATE TABLE spawns (
+    id INTEGER PRIMARY KEY,
+    destination TEXT NOT NULL,
+    username TEXT NOT NULL,
+    begun_at INTEGER NOT NULL,
+    ends_by INTEGER NOT NULL,
+    ended_at INTEGER,
+    succeeded INTEGER
+) STRICT;
+CREATE INDEX spawns_recent ON spawns (destination, begun_at);
+";
+
+/// What the scripts say, in the words of `PostgreSQL`.
+const WORDS: &[(&str, &str)] = &[
+    (") STRICT;", ");"),
+    (
+        "INTEGER PRIMARY KEY",
+        "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY",
+    ),
+    ("INTEGER", "BIGINT"),
+    ("BLOB", "BYTEA"),
+];
+
+/// Brings the ledger to today's schema, each step in one transaction.
+pub(super) async fn migrate(pool: &AnyPool, engine: Engine) -> Result<(), LedgerError> {
+    if engine == Engine::Sqlite {
+        expect_safe_sqlite(pool).await?;
+        expect_known(pool, engine).await?;
+        expect_sound(pool).await?;
+    }
+    loop {
+        let mut transaction = pool.begin_with(engine.begin()).await?;
+        if engine == Engine::Postgres {
+            let sql = "CREATE TABLE IF NOT EXISTS nbcourier (version BIGINT NOT NULL)";
+            transaction.execute(sql).await?;
+        }
+        let version = version(&mut transaction, engine).await?;
+        let Some(script) = MIGRATIONS.get(known(version)?) else {
+            return Ok(transaction.commit().await?);
+        };
+        let script = engine.script(script);
+        transaction.execute(sqlx::AssertSqlSafe(script)).await?;
+        let stamp = engine.stamp(version + 1);
+        transaction.execute(sqlx::AssertSqlSafe(stamp)).await?;
         transaction.commit().await?;
     }
-    Ok(())
 }
 
-/// The file's version; an error if this program doesn't know it.
-pub(super) async fn expect_known(pool: &SqlitePool) -> Result<usize, LedgerError> {
-    let version: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(pool)
-        .await?;
-    let application: i64 = sqlx::query_scalar("PRAGMA application_id")
-        .fetch_one(pool)
-        .await?;
-    if version != 0 && application != APPLICATION {
-        return Err(LedgerError::Unusable(
-            "this is another program's database".into(),
-        ));
+impl Engine {
+    fn script(self, script: &str) -> String {
+        let each = |text: String, (from, to): &(&str, &str)| text.replace(from, to);
+        match self {
+            Self::Sqlite => script.to_owned(),
+            Self::Postgres => WORDS.iter().fold(script.to_owned(), each),
+        }
     }
+
+    fn stamp(self, version: i64) -> String {
+        match self {
+            Self::Sqlite => {
+                format!("PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {version}")
+            }
+            Self::Postgres => {
+                format!("DELETE FROM nbcourier; INSERT INTO nbcourier (version) VALUES ({version})")
+            }
+        }
+    }
+}
+
+/// The ledger's version; 0 is an empty one.
+async fn version(db: &mut AnyConnection, engine: Engine) -> Result<i64, LedgerError> {
+    let sql = match engine {
+        Engine::Sqlite => "SELECT CAST(user_version AS BIGINT) FROM pragma_user_version",
+        Engine::Postgres => "SELECT coalesce(max(version), 0) FROM nbcourier",
+    };
+    Ok(sqlx::query_scalar(sql).fetch_one(db).await?)
+}
+
+/// The number of steps that were made; an error if this program doesn't know them all.
+fn known(version: i64) -> Result<usize, LedgerError> {
     match usize::try_from(version) {
         Ok(version) if version <= MIGRATIONS.len() => Ok(version),
         _ => Err(LedgerError::Unusable(format!(
@@ -169,7 +246,36 @@ pub(super) async fn expect_known(pool: &SqlitePool) -> Result<usize, LedgerError
     }
 }
 
-async fn expect_sound(pool: &SqlitePool) -> Result<(), LedgerError> {
+/// An error if this program doesn't know the ledger, or it is another program's.
+pub(super) async fn expect_known(pool: &AnyPool, engine: Engine) -> Result<(), LedgerError> {
+    let mut db = pool.acquire().await?;
+    let version = version(&mut db, engine).await?;
+    if engine == Engine::Sqlite && version != 0 {
+        let sql = "SELECT CAST(application_id AS BIGINT) FROM pragma_application_id";
+        let application: i64 = sqlx::query_scalar(sql).fetch_one(&mut *db).await?;
+        if application != APPLICATION {
+            return Err(LedgerError::Unusable(
+                "this is another program's database".into(),
+            ));
+        }
+    }
+    known(version).map(|_| ())
+}
+
+/// An error unless it has today's schema.
+pub(super) async fn expect_current(pool: &AnyPool, engine: Engine) -> Result<(), LedgerError> {
+    expect_known(pool, engine).await?;
+    let mut db = pool.acquire().await?;
+    match known(version(&mut db, engine).await?)? {
+        version if version == MIGRATIONS.len() => Ok(()),
+        version => Err(LedgerError::Io(format!(
+            "the ledger has version {version}, which `nbcourier daemon` brings to {} when it starts",
+            MIGRATIONS.len()
+        ))),
+    }
+}
+
+async fn expect_sound(pool: &AnyPool) -> Result<(), LedgerError> {
     let verdict: String = sqlx::query_scalar("PRAGMA quick_check(1)")
         .fetch_one(pool)
         .await?;
@@ -182,7 +288,7 @@ async fn expect_sound(pool: &SqlitePool) -> Result<(), LedgerError> {
 }
 
 /// `SQLite` before 3.51.3 can lose committed writes (the WAL-reset bug, sqlite.org/wal.html).
-async fn expect_safe_sqlite(pool: &SqlitePool) -> Result<(), LedgerError> {
+async fn expect_safe_sqlite(pool: &AnyPool) -> Result<(), LedgerError> {
     let version: String = sqlx::query_scalar("SELECT sqlite_version()")
         .fetch_one(pool)
         .await?;

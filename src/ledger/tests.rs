@@ -8,9 +8,13 @@ struct Room {
     ledger: Ledger,
 }
 
+fn at(state: &std::path::Path) -> Location {
+    Location::File(file(state))
+}
+
 async fn room() -> Room {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let ledger = Ledger::open(dir.path()).await.expect("a ledger");
+    let ledger = Ledger::open(&at(dir.path())).await.expect("a ledger");
     Room { _dir: dir, ledger }
 }
 
@@ -50,7 +54,10 @@ async fn states(ledger: &Ledger) -> Vec<(String, String)> {
 }
 
 async fn claim(ledger: &Ledger, user: &str) -> Claimed {
-    let mut claimed = ledger.claim(("hub", user), 1, now()).await.expect("claim");
+    let mut claimed = ledger
+        .claim(("hub", user), (1, false, 1000), now())
+        .await
+        .expect("claim");
     claimed.pop().expect("a due job")
 }
 
@@ -218,7 +225,8 @@ async fn an_outage_met_by_one_job_postpones_all_of_its_destination() {
     ledger.finish(&job, &end, now()).await.expect("recorded");
     assert!(ledger.due_lanes(now()).await.expect("lanes").is_empty());
     assert_eq!(ledger.next_due().await.expect("due"), Some(at));
-    ledger.hurry("hub", now()).await.expect("hurried");
+    assert!(ledger.is_troubled("hub").await.expect("asked"));
+    ledger.returned("hub", now()).await.expect("hurried");
     assert_eq!(ledger.due_lanes(now()).await.expect("lanes").len(), 2);
 }
 
@@ -242,12 +250,8 @@ async fn nothing_is_written_for_a_job_that_was_skipped_meanwhile() {
             unchanged: 0
         }
     );
-    assert!(
-        !ledger
-            .record_target(&job, "a.ipynb", ("t", "s"))
-            .await
-            .expect("asked")
-    );
+    let target = ledger.record_target(&job, "a.ipynb", ("t", "s"), (4, 4));
+    assert_eq!(target.await.expect("asked"), Target::Lost);
     let end = Finished::Delivered {
         outcome: Created::Created,
         url: None,
@@ -296,14 +300,17 @@ async fn retry_leaves_a_delivered_job_and_fresh_makes_one_more() {
 #[tokio::test]
 async fn what_a_dead_daemon_was_delivering_is_taken_back_at_once() {
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let ledger = Ledger::open(dir.path()).await.expect("a ledger");
+    let ledger = Ledger::open(&at(dir.path())).await.expect("a ledger");
     ledger
         .ready(&[run("run_1", &["alice"])])
         .await
         .expect("recorded");
     claim(&ledger, "alice").await;
     ledger.close().await;
-    let ledger = Ledger::open(dir.path()).await.expect("the ledger again");
+    let ledger = Ledger::open(&at(dir.path()))
+        .await
+        .expect("the ledger again");
+    ledger.take_back().await.expect("taken back");
     assert_eq!(claim(&ledger, "alice").await.progress.attempts, 2);
 }
 
@@ -333,17 +340,17 @@ async fn a_damaged_or_newer_ledger_and_a_second_daemon_are_refused() {
         b"no database at all, but long enough to be read",
     )
     .expect("write");
-    let refused = Ledger::open(dir.path()).await.expect_err("refused");
+    let refused = Ledger::open(&at(dir.path())).await.expect_err("refused");
     assert!(matches!(refused, LedgerError::Unusable(_)), "{refused}");
 
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let ledger = Ledger::open(dir.path()).await.expect("a ledger");
+    let ledger = Ledger::open(&at(dir.path())).await.expect("a ledger");
     sqlx::raw_sql("PRAGMA user_version = 99")
         .execute(&ledger.write)
         .await
         .expect("set");
     ledger.close().await;
-    let refused = Ledger::open(dir.path()).await.expect_err("refused");
+    let refused = Ledger::open(&at(dir.path())).await.expect_err("refused");
     assert!(refused.to_string().contains("version 99"), "{refused}");
 
     let _lock = StateLock::take(dir.path()).expect("the lock");

@@ -1,6 +1,6 @@
 //! Watches, and what was there at their very first start.
 
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Any, Transaction};
 
 use super::known::{known_identities, twin};
 use super::records::SeenRun;
@@ -21,7 +21,7 @@ pub struct WatchRow {
 
 /// The very first start of a watch, recorded in one transaction.
 pub struct Baseline {
-    transaction: Transaction<'static, Sqlite>,
+    transaction: Transaction<'static, Any>,
     watch: String,
 }
 
@@ -59,7 +59,7 @@ impl Baseline {
     /// # Errors
     /// When the ledger can't be written; nothing is recorded then.
     pub async fn commit(mut self, root: Option<&str>) -> Result<(), LedgerError> {
-        let sql = "UPDATE watches SET baseline_at = ?, root = ? WHERE name = ?";
+        let sql = "UPDATE watches SET baseline_at = $1, root = $2 WHERE name = $3";
         sqlx::query(sql)
             .bind(now())
             .bind(root)
@@ -76,23 +76,24 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written.
     pub async fn watch(&self, watch: &str) -> Result<WatchRow, LedgerError> {
-        let sql = "INSERT INTO watches (name, baseline_at, awaited_at) VALUES (?, 0, ?) \
+        self.engine
+            .within(async {
+                let sql = "INSERT INTO watches (name, baseline_at, awaited_at) VALUES ($1, 0, $2) \
                    ON CONFLICT (name) DO NOTHING";
-        sqlx::query(sql)
-            .bind(watch)
-            .bind(now())
-            .execute(&self.write)
-            .await?;
-        let sql = "SELECT awaited_at, baseline_at > 0, root FROM watches WHERE name = ?";
-        let (awaited_at, baseline, root) = sqlx::query_as(sql)
-            .bind(watch)
-            .fetch_one(&self.write)
-            .await?;
-        Ok(WatchRow {
-            awaited_at,
-            baseline,
-            root,
-        })
+                self.run(sqlx::query(sql).bind(watch).bind(now())).await?;
+                let sql = "SELECT awaited_at, baseline_at, root FROM watches WHERE name = $1";
+                let (awaited_at, baseline_at, root): (i64, i64, Option<String>) =
+                    sqlx::query_as(sql)
+                        .bind(watch)
+                        .fetch_one(&self.write)
+                        .await?;
+                Ok(WatchRow {
+                    awaited_at,
+                    baseline: baseline_at > 0,
+                    root,
+                })
+            })
+            .await
     }
 
     /// Begins to record the very first start of a watch.
@@ -100,10 +101,14 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written.
     pub async fn baseline(&self, watch: &str) -> Result<Baseline, LedgerError> {
-        Ok(Baseline {
-            transaction: self.write.begin_with("BEGIN IMMEDIATE").await?,
-            watch: watch.to_owned(),
-        })
+        self.engine
+            .within(async {
+                Ok(Baseline {
+                    transaction: self.begin().await?,
+                    watch: watch.to_owned(),
+                })
+            })
+            .await
     }
 
     /// Remembers which directory a watch looks at.
@@ -111,11 +116,16 @@ impl Ledger {
     /// # Errors
     /// When the ledger can't be written.
     pub async fn set_root(&self, watch: &str, root: &str) -> Result<(), LedgerError> {
-        sqlx::query("UPDATE watches SET root = ? WHERE name = ?")
-            .bind(root)
-            .bind(watch)
-            .execute(&self.write)
-            .await?;
-        Ok(())
+        self.engine
+            .within(async {
+                self.run(
+                    sqlx::query("UPDATE watches SET root = $1 WHERE name = $2")
+                        .bind(root)
+                        .bind(watch),
+                )
+                .await?;
+                Ok(())
+            })
+            .await
     }
 }

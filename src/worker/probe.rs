@@ -10,7 +10,7 @@ use crate::config::secret::SecretRef;
 use crate::deliver::{self, Chosen, Desk};
 use crate::failure::{Class, Code, Probe};
 use crate::job::millis;
-use crate::ledger::{Hold, LedgerError, now};
+use crate::ledger::{Hold, LedgerError};
 
 /// What a file looked like when a hold was first seen.
 type Version = Option<(SystemTime, u64)>;
@@ -45,7 +45,6 @@ impl Probes {
             let (desk, name) = (desk.clone(), table.name.clone());
             worker.tasks.spawn(async move {
                 survey(&desk, &name).await;
-                None
             });
         }
     }
@@ -62,7 +61,6 @@ impl Probes {
             let desk = desk.clone();
             worker.tasks.spawn(async move {
                 deliver::survey(&desk.ledger, &desk.health, &template).await;
-                None
             });
         }
     }
@@ -79,8 +77,8 @@ impl Probes {
             let version = version(desk, &hold);
             let seen = self.versions.insert(hold.id, version);
             let changed = seen.is_some_and(|seen| seen != version);
-            if (changed || hold.next_probe_at <= now())
-                && let Err(error) = start(desk, worker, hold).await
+            if (changed || hold.next_probe_at <= desk.ledger.now())
+                && let Err(error) = start(desk, worker, hold, changed).await
             {
                 tracing::debug!(%error, "a probe could not be started");
             }
@@ -111,6 +109,7 @@ async fn survey(desk: &Desk, name: &str) {
     match desk.probe(name, None).await {
         Ok(report) => {
             desk.health.clear(&trouble_of(name));
+            returned(desk, name).await;
             if report.warnings.is_empty() {
                 desk.health.clear(&warning);
             } else {
@@ -135,11 +134,29 @@ async fn survey(desk: &Desk, name: &str) {
     }
 }
 
+/// A destination that was in trouble answers.
+async fn returned(desk: &Desk, name: &str) {
+    let returned = async {
+        match desk.ledger.is_troubled(name).await? {
+            true => desk.ledger.returned(name, desk.ledger.now()).await,
+            false => Ok(()),
+        }
+    };
+    if let Err(error) = returned.await {
+        tracing::debug!(%error, "waiting jobs keep their times");
+    }
+}
+
 /// The next probe is planned before this one begins, so that none runs twice.
-async fn start(desk: &Arc<Desk>, worker: &mut Worker, hold: Hold) -> Result<(), LedgerError> {
+async fn start(
+    desk: &Arc<Desk>,
+    worker: &mut Worker,
+    hold: Hold,
+    changed: bool,
+) -> Result<(), LedgerError> {
     let first_since_start = hold.next_probe_at == 0;
     desk.ledger
-        .probe_later(hold.id, now() + millis(desk.config.paces.probe))
+        .probe_later(hold.id, desk.ledger.now() + millis(desk.config.paces.probe))
         .await?;
     let probe = match Code::from_name(&hold.code).map(|code| code.row().class) {
         Some(Class::Hold(probe)) => probe,
@@ -148,9 +165,10 @@ async fn start(desk: &Arc<Desk>, worker: &mut Worker, hold: Hold) -> Result<(), 
     };
     match probe {
         Probe::Restart if !first_since_start => {}
-        Probe::Person => {}
+        Probe::Changed if changed => desk.ledger.release(hold.id, desk.ledger.now()).await?,
+        Probe::Person | Probe::Changed => {}
         Probe::Restart | Probe::Try => {
-            if let Some(job) = desk.ledger.claim_held(hold.id, now()).await? {
+            if let Some(job) = desk.ledger.claim_held(hold.id, desk.ledger.now()).await? {
                 worker.start(desk, job);
             }
         }
@@ -158,7 +176,6 @@ async fn start(desk: &Arc<Desk>, worker: &mut Worker, hold: Hold) -> Result<(), 
             let desk = desk.clone();
             worker.tasks.spawn(async move {
                 ask(&desk, &hold, probe).await;
-                None
             });
         }
     }
@@ -176,12 +193,13 @@ async fn ask(desk: &Desk, hold: &Hold, probe: Probe) {
             let well = desk.probe(destination, hold.user.as_deref()).await.is_ok();
             if well {
                 desk.health.clear(&trouble_of(destination));
+                returned(desk, destination).await;
             }
             well
         }
         _ => false,
     };
-    if gone && let Err(error) = desk.ledger.release(hold.id, now()).await {
+    if gone && let Err(error) = desk.ledger.release(hold.id, desk.ledger.now()).await {
         tracing::warn!(%error, "a hold could not be released; the next probe tries again");
     }
 }

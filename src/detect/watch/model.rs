@@ -16,7 +16,7 @@ use super::super::Context;
 use super::super::facts::Root;
 use super::super::hints::Hints;
 use super::Room;
-use crate::ledger::{Filter, Ledger};
+use crate::ledger::{Filter, Ledger, Location};
 
 /// Numbers that a seed repeats (xorshift).
 struct Dice(u64);
@@ -80,11 +80,10 @@ impl History {
         self.room = None;
         let file = self.dir.path().join("nbcourier.toml");
         let config = Arc::new(crate::config::parse(TABLES, &file).expect("valid"));
+        let location = Location::File(self.dir.path().join("ledger.db"));
         let (_, stop) = channel::channel(false);
         let context = Context {
-            ledger: Ledger::open(&self.dir.path().join("state"))
-                .await
-                .expect("a ledger"),
+            ledger: Ledger::open(&location).await.expect("a ledger"),
             config: config.clone(),
             health: Arc::default(),
             ready: Arc::new(Notify::new()),

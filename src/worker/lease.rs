@@ -1,0 +1,90 @@
+//! What this process may deliver, and until when.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::deliver::Desk;
+use crate::ledger::Claimed;
+
+/// Until when a claim is certainly ours; `None` is as long as the process lives.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lease(Arc<Mutex<Option<Instant>>>);
+
+/// The leases of the jobs that are on their way, by the job's number and that of its claim.
+#[derive(Debug, Default)]
+pub(super) struct Leases(Mutex<HashMap<(i64, i64), Lease>>);
+
+impl Lease {
+    fn ends(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, end: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+    }
+
+    /// Does the work while the lease lasts; `None` if it has ended before. The work takes no step
+    /// after that, not even the first one of a process that was stopped and goes on.
+    pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let work = std::future::poll_fn(|context| {
+            match self.ends().is_some_and(|end| end <= Instant::now()) {
+                true => Poll::Ready(None),
+                false => work.as_mut().poll(context).map(Some),
+            }
+        });
+        tokio::select! {
+            done = work => done,
+            () = self.over() => None,
+        }
+    }
+
+    async fn over(&self) {
+        while let Some(end) = self.ends() {
+            if end <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(end.into()).await;
+        }
+        std::future::pending().await
+    }
+}
+
+impl Leases {
+    /// The lease of a job that was claimed just now.
+    pub(super) fn add(&self, desk: &Desk, job: &Claimed) -> Lease {
+        let lease = Lease::default();
+        if desk.ledger.is_shared() {
+            lease.set(Instant::now() + safe(desk));
+            self.table().insert((job.id, job.epoch), lease.clone());
+        }
+        lease
+    }
+
+    /// After they were renewed at this time: these are still ours.
+    pub(super) fn renewed(&self, desk: &Desk, ours: &[(i64, i64)], at: Instant) {
+        let mut table = self.table();
+        // Whose task has ended is only held here.
+        table.retain(|_, lease| Arc::strong_count(&lease.0) > 1);
+        for (claim, lease) in table.iter() {
+            let is_new = lease.ends().is_some_and(|end| end > at + safe(desk));
+            match ours.contains(claim) {
+                true => lease.set(at + safe(desk)),
+                false if is_new => {}
+                false => lease.set(Instant::now()),
+            }
+        }
+    }
+
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<(i64, i64), Lease>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a claim may be relied on; the rest of the lease is for the way of the answer.
+fn safe(desk: &Desk) -> Duration {
+    desk.config.paces.lease * 9 / 10
+}

@@ -1,0 +1,95 @@
+//! What has to be done beside delivering: leases, jobs of machines that are gone, clocks that are
+//! set.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::lease::Leases;
+use crate::deliver::Desk;
+use crate::job::millis;
+use crate::ledger::{LedgerError, now};
+
+/// A clock that is ahead by more was set, and didn't drift.
+const SET: i64 = 30_000;
+
+/// When what was done last.
+pub(super) struct Upkeep {
+    renewed: Instant,
+    /// This machine's time less the time since its start, milliseconds.
+    started: i64,
+}
+
+impl Upkeep {
+    pub(super) fn new() -> Self {
+        Self {
+            renewed: Instant::now(),
+            started: now() - since_boot(),
+        }
+    }
+
+    /// Does what is due.
+    pub(super) async fn look(&mut self, desk: &Desk, leases: &Leases) {
+        let done = match desk.ledger.is_shared() {
+            true => self.renew(desk, leases).await,
+            false => self.shift(desk).await,
+        };
+        if let Err(error) = done {
+            // The next claim tells it too; it is tried again at the next look.
+            tracing::debug!(%error, "the ledger's upkeep waits");
+        }
+    }
+
+    /// Renews the leases as long as deliveries end.
+    pub(super) async fn go_on(&mut self, desk: &Desk, leases: &Leases) {
+        loop {
+            self.look(desk, leases).await;
+            tokio::time::sleep(desk.config.paces.lease / 20).await;
+        }
+    }
+
+    async fn renew(&mut self, desk: &Desk, leases: &Leases) -> Result<(), LedgerError> {
+        if self.renewed.elapsed() < desk.config.paces.lease / 4 {
+            return Ok(());
+        }
+        let at = Instant::now();
+        // Waited for no longer than until the next one is due.
+        let within = Duration::max(desk.config.paces.lease / 4, Duration::from_secs(1));
+        let renewed = tokio::time::timeout(within, desk.ledger.renew()).await;
+        let Ok(ours) = renewed else {
+            return Err(LedgerError::Io("the leases could not be renewed".into()));
+        };
+        leases.renewed(desk, &ours?, at);
+        let taken = desk.ledger.take_expired().await?;
+        if taken > 0 {
+            tracing::warn!(
+                jobs = taken,
+                "taken over from a machine that is not heard of any more"
+            );
+        }
+        self.renewed = at;
+        Ok(())
+    }
+
+    /// A clock that was set moves what is planned with it.
+    async fn shift(&mut self, desk: &Desk) -> Result<(), LedgerError> {
+        let started = now() - since_boot();
+        let by = started - self.started;
+        if by.abs() > SET {
+            desk.ledger.shift(by).await?;
+            tracing::warn!(
+                seconds = by / 1000,
+                "the clock was set; what waits is moved with it"
+            );
+        }
+        self.started = started;
+        Ok(())
+    }
+}
+
+/// Milliseconds since the machine's start, with the time in which it slept.
+fn since_boot() -> i64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let since = Duration::new(time.tv_sec.unsigned_abs(), 0);
+    millis(since) + time.tv_nsec / 1_000_000
+}

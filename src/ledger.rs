@@ -159,6 +159,21 @@ impl Ledger {
         self.engine == Engine::Postgres
     }
 
+    /// What a person does when it can't be written.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        match self.engine {
+            Engine::Sqlite => {
+                "free space on the disk of the state directory, or restore its permissions; \
+                 nothing is lost, all goes on by itself"
+            }
+            Engine::Postgres => {
+                "see that the database of `[ledger] url` runs and can be reached from this machine; \
+                 nothing is lost, all goes on by itself"
+            }
+        }
+    }
+
     /// Begins a transaction that writes; there is one at a time, wherever.
     async fn begin(&self) -> Result<Transaction<'static, Any>, LedgerError> {
         Ok(self.write.begin_with(self.engine.begin()).await?)

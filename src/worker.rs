@@ -88,7 +88,7 @@ impl Worker {
                     "ledger worker",
                     "ledger-unwritable",
                     error.to_string(),
-                    LEDGER_ADVICE,
+                    desk.ledger.advice(),
                 );
                 Duration::from_secs(1)
             }
@@ -143,9 +143,6 @@ impl Worker {
     }
 }
 
-const LEDGER_ADVICE: &str = "free space on the disk of the state directory, or restore its \
-    permissions; nothing is lost, delivery goes on by itself";
-
 /// One attempt, and its record; nothing of either once the job is no longer ours.
 async fn attend(desk: &Desk, job: &Claimed, (lease, stop): (&Lease, watch::Receiver<bool>)) {
     let attempt = AssertUnwindSafe(deliver(desk, job)).catch_unwind();
@@ -185,7 +182,7 @@ async fn record(desk: &Desk, job: &Claimed, outcome: Outcome) {
             "ledger worker",
             "ledger-unwritable",
             error.to_string(),
-            LEDGER_ADVICE,
+            desk.ledger.advice(),
         );
         tokio::time::sleep(Duration::from_secs(1)).await;
     }

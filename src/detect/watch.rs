@@ -183,7 +183,7 @@ impl Room {
     }
 
     async fn ledger_trouble(&self, error: &LedgerError) {
-        let advice = "free space on the disk of the state directory, or restore its permissions; nothing is lost";
+        let advice = self.context.ledger.advice();
         let key = self.ledger_key();
         self.context
             .health

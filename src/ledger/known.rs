@@ -63,7 +63,7 @@ impl Ledger {
                     "SELECT coalesce(max(id), 0), coalesce(string_agg(name || '\t' || \
                CASE WHEN {GIVEN_UP} THEN '' ELSE coalesce(identity, '') END, '\n'), '') FROM ( \
              SELECT id, name, identity, state, reason FROM runs WHERE watch || '' = $1 AND id > $2 \
-             ORDER BY id LIMIT $3) AS some"
+             ORDER BY id LIMIT $3) AS part"
                 );
                 let mut last = 0;
                 loop {

@@ -75,7 +75,7 @@ impl Spool {
                     self.context.health.raise("spool", code, what, advice)
                 }
                 Err(Trouble::Ledger(error)) => {
-                    let advice = "free space on the disk of the state directory, or restore its permissions; the trigger files wait";
+                    let advice = self.context.ledger.advice();
                     self.context.health.raise(
                         "ledger spool",
                         "ledger-unwritable",

@@ -258,9 +258,13 @@ impl Room {
 
     /// Scans the directory and records what is new.
     async fn scan(&mut self) -> Result<(), LedgerError> {
-        let row = self.context.ledger.watch(&self.watch.name).await?;
         let root = self.armed.as_ref().map(|(root, _)| root.clone());
         let identity = root.as_ref().and_then(|root| root.identity.clone());
+        let ledger = &self.context.ledger;
+        let row = ledger.watch(&self.watch.name, identity.as_deref()).await?;
+        if self.is_elsewhere(row.elsewhere.as_deref()) {
+            return Ok(());
+        }
         let moved = identity.is_some() && row.root.is_some() && identity != row.root;
         let full = moved || Instant::now() >= self.next_full;
         let depth = match root {
@@ -297,6 +301,25 @@ impl Room {
             self.refresh().await?;
         }
         Ok(())
+    }
+
+    /// Whether another machine has this watch, which is told.
+    fn is_elsewhere(&mut self, machine: Option<&str>) -> bool {
+        let key = format!("elsewhere {}", self.watch.name);
+        let Some(machine) = machine else {
+            self.context.health.clear(&key);
+            return false;
+        };
+        self.pending.clear();
+        let what = format!(
+            "[watch.{}] is watched by {machine} already; nothing is detected here",
+            self.watch.name
+        );
+        let advice = "give each watch that shares a ledger a name of its own; where it is the same \
+                      directory, it is taken over by itself after the other has been silent for long";
+        let health = &self.context.health;
+        health.raise(&key, "watch-elsewhere", what, advice);
+        true
     }
 
     /// Lists what is there; trouble is told.

@@ -250,10 +250,12 @@ fn known(version: i64) -> Result<usize, LedgerError> {
 pub(super) async fn expect_known(pool: &AnyPool, engine: Engine) -> Result<(), LedgerError> {
     let mut db = pool.acquire().await?;
     let version = version(&mut db, engine).await?;
-    if engine == Engine::Sqlite && version != 0 {
+    if engine == Engine::Sqlite {
         let sql = "SELECT CAST(application_id AS BIGINT) FROM pragma_application_id";
         let application: i64 = sqlx::query_scalar(sql).fetch_one(&mut *db).await?;
-        if application != APPLICATION {
+        let sql = "SELECT count(*) FROM sqlite_master";
+        let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut *db).await?;
+        if application != APPLICATION && (version != 0 || tables > 0) {
             return Err(LedgerError::Unusable(
                 "this is another program's database".into(),
             ));

@@ -110,11 +110,18 @@ async fn a_seen_run_becomes_ready_and_an_existing_one_stays_ignored_until_it_is_
         seen("a", RunState::Acquiring, None),
         seen("b", RunState::Ignored, Some("existed-before")),
     ];
-    assert!(!room.ledger.watch("h4").await.expect("written").baseline);
+    assert!(
+        !room
+            .ledger
+            .watch("h4", None)
+            .await
+            .expect("written")
+            .baseline
+    );
     let mut baseline = room.ledger.baseline("h4").await.expect("begun");
     assert_eq!(baseline.add(runs).await.expect("added").len(), 2);
     baseline.commit(Some("7:1.0")).await.expect("recorded");
-    assert!(room.ledger.watch("h4").await.expect("read").baseline);
+    assert!(room.ledger.watch("h4", None).await.expect("read").baseline);
     assert_eq!(room.ledger.acquiring("h4").await.expect("read").len(), 1);
     let mut known = Vec::new();
     let take = |name: &str, _: Option<&str>| known.push(name.to_owned());

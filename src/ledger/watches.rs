@@ -1,11 +1,12 @@
 //! Watches, and what was there at their very first start.
 
-use sqlx::{Any, Transaction};
+use sqlx::{Any, AnyConnection, Transaction};
 
 use super::known::{known_identities, twin};
 use super::records::SeenRun;
 use super::runs::insert;
-use super::{Ledger, LedgerError, now};
+use super::{Ledger, LedgerError, Location, now};
+use crate::job::millis;
 use crate::run::RunState;
 
 /// A watch as the ledger knows it.
@@ -17,7 +18,12 @@ pub struct WatchRow {
     pub baseline: bool,
     /// The identity of its directory.
     pub root: Option<String>,
+    /// The machine that watches it, if that is another one.
+    pub elsewhere: Option<String>,
 }
+
+/// After how many leases without a word a machine is taken to be gone.
+const SILENT: i64 = 10;
 
 /// The very first start of a watch, recorded in one transaction.
 pub struct Baseline {
@@ -71,29 +77,81 @@ impl Baseline {
 }
 
 impl Ledger {
-    /// A watch that is started, perhaps for the very first time.
+    /// A watch that is started, perhaps for the very first time, with the identity of its directory.
+    /// In a ledger that several machines share it belongs to the first one that asks: another one of
+    /// that name takes it over only when nothing was heard of the first for long, and only for the
+    /// same directory, so that two machines with one configuration are never taken for one.
     ///
     /// # Errors
     /// When the ledger can't be written.
-    pub async fn watch(&self, watch: &str) -> Result<WatchRow, LedgerError> {
+    pub async fn watch(&self, watch: &str, root: Option<&str>) -> Result<WatchRow, LedgerError> {
         self.engine
             .within(async {
+                let mut db = self.begin().await?;
                 let sql = "INSERT INTO watches (name, baseline_at, awaited_at) VALUES ($1, 0, $2) \
-                   ON CONFLICT (name) DO NOTHING";
-                self.run(sqlx::query(sql).bind(watch).bind(now())).await?;
+                           ON CONFLICT (name) DO NOTHING";
+                sqlx::query(sql)
+                    .bind(watch)
+                    .bind(now())
+                    .execute(&mut *db)
+                    .await?;
+                let elsewhere = match self.location.as_ref() {
+                    Location::File(_) => None,
+                    Location::Server { owner, lease, .. } => {
+                        let silent = SILENT.saturating_mul(millis(*lease));
+                        self.bind(&mut db, watch, (owner, root, silent)).await?
+                    }
+                };
                 let sql = "SELECT awaited_at, baseline_at, root FROM watches WHERE name = $1";
-                let (awaited_at, baseline_at, root): (i64, i64, Option<String>) =
-                    sqlx::query_as(sql)
-                        .bind(watch)
-                        .fetch_one(&self.write)
-                        .await?;
+                let (awaited_at, baseline_at, root): (i64, i64, _) =
+                    sqlx::query_as(sql).bind(watch).fetch_one(&mut *db).await?;
+                db.commit().await?;
                 Ok(WatchRow {
                     awaited_at,
                     baseline: baseline_at > 0,
                     root,
+                    elsewhere,
                 })
             })
             .await
+    }
+
+    /// Binds a watch to this machine, or says which other one has it.
+    async fn bind(
+        &self,
+        db: &mut AnyConnection,
+        watch: &str,
+        (owner, root, silent): (&str, Option<&str>, i64),
+    ) -> Result<Option<String>, LedgerError> {
+        let now = self.engine.clock();
+        let sql = format!(
+            "SELECT count(*) FROM watches WHERE name = $1 AND machine = $2 AND renewed_at > {now} - $3"
+        );
+        let fresh: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
+            .bind(watch)
+            .bind(owner)
+            .bind(silent / SILENT / 4)
+            .fetch_one(&mut *db)
+            .await?;
+        if fresh > 0 {
+            return Ok(None);
+        }
+        let sql = format!(
+            "UPDATE watches SET machine = $1, renewed_at = {now} WHERE name = $2 AND (machine IS NULL \
+             OR machine = $1 OR (root = $3 AND renewed_at < {now} - $4))"
+        );
+        let done = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(owner)
+            .bind(watch)
+            .bind(root)
+            .bind(silent)
+            .execute(&mut *db)
+            .await?;
+        if done.rows_affected() > 0 {
+            return Ok(None);
+        }
+        let sql = "SELECT machine FROM watches WHERE name = $1";
+        Ok(sqlx::query_scalar(sql).bind(watch).fetch_one(db).await?)
     }
 
     /// Begins to record the very first start of a watch.

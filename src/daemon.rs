@@ -107,6 +107,10 @@ pub async fn location(config: &Config) -> Result<Location, LedgerError> {
     }
     Ok(Location::Server {
         url,
+        password: config.ledger.password.as_ref().map_or_else(
+            || "nowhere: `[ledger] password` is not set".to_owned(),
+            ToString::to_string,
+        ),
         owner: format!("{}:{}", machine(), config.state.display()),
         lease: config.paces.lease,
     })

@@ -81,11 +81,20 @@ impl From<sqlx::Error> for LedgerError {
             .unwrap_or_default();
         match code.as_ref() {
             // SQLITE_CORRUPT and SQLITE_NOTADB.
-            "11" | "26" => Self::Unusable(format!("the ledger is damaged: {error}")),
+            "11" | "26" => Self::Unusable(format!("the ledger is damaged: {}", told(&error))),
             // Class 28, invalid authorization (PostgreSQL's manual, appendix A).
-            code if code.len() == 5 && code.starts_with("28") => Self::Refused(error.to_string()),
-            _ => Self::Io(format!("the ledger: {error}")),
+            code if code.len() == 5 && code.starts_with("28") => Self::Refused(told(&error)),
+            _ => Self::Io(format!("the ledger: {}", told(&error))),
         }
+    }
+}
+
+/// The words of a database for its error, without the line of its own source.
+fn told(error: &sqlx::Error) -> String {
+    match (error, error.as_database_error()) {
+        (_, Some(told)) => told.message().to_owned(),
+        (sqlx::Error::PoolTimedOut, _) => "it doesn't answer".to_owned(),
+        _ => error.to_string(),
     }
 }
 
@@ -131,10 +140,13 @@ impl Ledger {
         let engine = location.engine();
         let opened = engine.within(async {
             let read = location.reader().await?;
+            if !schema::is_there(&read, engine).await? {
+                return Ok(None);
+            }
             schema::expect_current(&read, engine).await?;
-            Self::around(location, read.clone(), read).await
+            Self::around(location, read.clone(), read).await.map(Some)
         });
-        opened.await.map(Some).map_err(|error| error.at(location))
+        opened.await.map_err(|error| error.at(location))
     }
 
     async fn around(
@@ -213,7 +225,10 @@ impl LedgerError {
                  to begin a new ledger (runs there now will then count as existing)"
             )),
             (Self::Unusable(what), _) => Self::Unusable(format!("{at}: {what}")),
-            (Self::Refused(what), _) => Self::Refused(format!("{at}: {what}")),
+            (Self::Refused(what), _) => Self::Refused(format!(
+                "{at}: {what}; the password is from {}",
+                location.password()
+            )),
             (Self::Io(what), _) => Self::Io(format!("{at}: {what}")),
         }
     }

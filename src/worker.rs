@@ -9,7 +9,7 @@ mod upkeep;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::sync::{Notify, watch};
@@ -101,12 +101,13 @@ impl Worker {
             return Ok(BUSY);
         }
         if ledger.is_alone_due(ledger.now()).await? {
+            let at = Instant::now();
             // Nothing else begins until what is being rendered is, and it has been tried.
             if desk.is_quiet()
                 && let Some(job) = ledger.claim_alone(ledger.now()).await?
             {
                 self.alone = Some(job.id);
-                self.start(desk, job);
+                self.start(desk, job, at);
             }
             return Ok(BUSY);
         }
@@ -120,8 +121,9 @@ impl Worker {
             );
             self.newest = !self.newest;
             let lane = (destination.as_str(), user.as_str());
+            let at = Instant::now();
             for job in ledger.claim(lane, room, ledger.now()).await? {
-                self.start(desk, job);
+                self.start(desk, job, at);
             }
         }
         let poll = desk.config.paces.poll;
@@ -132,8 +134,8 @@ impl Worker {
         })
     }
 
-    fn start(&mut self, desk: &Arc<Desk>, job: Claimed) {
-        let lease = self.leases.add(desk, &job);
+    fn start(&mut self, desk: &Arc<Desk>, job: Claimed, at: Instant) {
+        let lease = self.leases.add(desk, &job, at);
         let (desk, stop) = (desk.clone(), self.stop.clone());
         desk.begins(job.id);
         self.tasks.spawn(async move {

@@ -24,10 +24,10 @@ pub(super) async fn run(context: &Context) -> Result<u8, Stop> {
             limit: Some(SHOWN),
             ..Filter::default()
         };
-        runs::table(
-            context,
-            &json::runs(&context.ledger(&config).await?, &filter).await?,
-        );
+        // Why there may be none is said above.
+        if let Ok(ledger) = context.ledger(&config).await {
+            runs::table(context, &json::runs(&ledger, &filter).await?);
+        }
     }
     if let Some(stop) = down {
         return Err(stop);

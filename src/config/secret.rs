@@ -107,7 +107,7 @@ impl SecretRef {
         });
         text.map(Secret).map_err(|why| {
             Code::CredentialUnreadable
-                .failure(format!("the token can't be read from {self}: {why}"))
+                .failure(format!("the secret can't be read from {self}: {why}"))
         })
     }
 }

@@ -37,6 +37,8 @@ pub enum Location {
     Server {
         /// Host, database and role, and the password if there is one.
         url: Url,
+        /// Where its password is kept, for messages.
+        password: String,
         /// The name of this process among the others.
         owner: String,
         /// How long a claim lasts that is not renewed.
@@ -70,6 +72,14 @@ impl Location {
         match self {
             Self::File(_) => "",
             Self::Server { owner, .. } => owner,
+        }
+    }
+
+    /// Where its password is kept, for messages.
+    pub(super) fn password(&self) -> &str {
+        match self {
+            Self::File(_) => "",
+            Self::Server { password, .. } => password,
         }
     }
 
@@ -138,9 +148,13 @@ impl Location {
     ) -> Result<AnyPool, LedgerError> {
         let options = self.options(mode)?;
         // A pool would try again and again, and tell only that it did.
-        let mut first = AnyConnection::connect_with(&options).await?;
-        first.execute(setup).await?;
-        first.close().await?;
+        let first = async {
+            let mut first = AnyConnection::connect_with(&options).await?;
+            first.execute(setup).await?;
+            first.close().await
+        };
+        let in_time = tokio::time::timeout(PATIENCE, first).await;
+        in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
         Ok(pool(most, setup).connect_with(options).await?)
     }
 }

@@ -8,6 +8,8 @@
 use sqlx::AnyConnection;
 
 use super::engine::Location;
+use super::records::AT_ONCE;
+use super::sql::Sql;
 use super::{Claimed, Ledger, LedgerError, holds};
 use crate::failure::{Code, Failure};
 use crate::job::millis;
@@ -90,29 +92,48 @@ impl Ledger {
             .await
     }
 
-    /// Renews the leases of this process; the jobs that are still its own, each with the number of
-    /// its claim.
+    /// Renews these leases, each a job's number and that of its claim; those that are still this
+    /// process's come back. What is its own in the ledger and is none of these has nobody who works
+    /// on it, and is given back.
     ///
     /// # Errors
     /// When the ledger can't be written; the leases end when they would have ended.
-    pub async fn renew(&self) -> Result<Vec<(i64, i64)>, LedgerError> {
+    pub async fn renew(&self, claims: &[(i64, i64)]) -> Result<Vec<(i64, i64)>, LedgerError> {
         self.engine
             .within(async {
                 self.set_clock().await?;
                 let mut db = self.begin().await?;
-                let sql = format!(
-                    "UPDATE jobs SET lease_until = {} WHERE state = 'delivering' AND owner = $1 \
-             RETURNING id, epoch",
-                    self.lease()
-                );
-                let ours = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                let sql = "SELECT id, epoch FROM jobs WHERE state = 'delivering' AND owner = $1";
+                let own: Vec<(i64, i64)> = sqlx::query_as(sql)
                     .bind(self.location.owner())
                     .fetch_all(&mut *db)
                     .await?;
+                let worked_on = |claim: &(i64, i64)| claims.contains(claim);
+                let (ours, orphans): (Vec<_>, Vec<_>) = own.into_iter().partition(worked_on);
+                if self.is_shared() {
+                    self.extend(&mut db, &ours).await?;
+                }
+                for (job, _) in orphans {
+                    take_back(&mut db, &format!("id = {job}"), None).await?;
+                }
                 db.commit().await?;
                 Ok(ours)
             })
             .await
+    }
+
+    async fn extend(
+        &self,
+        db: &mut AnyConnection,
+        claims: &[(i64, i64)],
+    ) -> Result<(), LedgerError> {
+        for some in claims.chunks(AT_ONCE) {
+            let mut sql = Sql::new("UPDATE jobs SET lease_until = ");
+            sql.push(&self.lease()).push(" WHERE id IN ");
+            sql.list(some.iter().map(|(job, _)| *job));
+            sql.execute(db).await?;
+        }
+        Ok(())
     }
 
     /// Records what a job does now. `false`: it is no longer ours, and nothing more may be done.

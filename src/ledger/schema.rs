@@ -264,6 +264,16 @@ pub(super) async fn expect_known(pool: &AnyPool, engine: Engine) -> Result<(), L
     known(version).map(|_| ())
 }
 
+/// Whether there is a ledger in the database.
+pub(super) async fn is_there(pool: &AnyPool, engine: Engine) -> Result<bool, LedgerError> {
+    if engine == Engine::Sqlite {
+        return Ok(true);
+    }
+    let sql = "SELECT count(to_regclass('nbcourier'))";
+    let tables: i64 = sqlx::query_scalar(sql).fetch_one(pool).await?;
+    Ok(tables > 0)
+}
+
 /// An error unless it has today's schema.
 pub(super) async fn expect_current(pool: &AnyPool, engine: Engine) -> Result<(), LedgerError> {
     expect_known(pool, engine).await?;

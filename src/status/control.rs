@@ -110,10 +110,10 @@ fn router(control: Control) -> Router {
 
 async fn status(State(control): State<Control>) -> Response {
     let page = &control.page;
-    match super::json::status(&page.config, &page.ledger, &(page.alive)()).await {
-        Ok(status) => Json(status).into_response(),
-        Err(error) => ledger_trouble(&error),
-    }
+    let alive = (page.alive)();
+    let status = super::json::status(&page.config, &page.ledger, &alive).await;
+    let without = |error| super::json::status_without(&page.ledger, &error, &alive);
+    Json(status.unwrap_or_else(without)).into_response()
 }
 
 async fn retry(

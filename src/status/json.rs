@@ -73,6 +73,9 @@ pub async fn runs(ledger: &Ledger, filter: &Filter) -> Result<Vec<Value>, Ledger
     Ok(all)
 }
 
+/// The code of a ledger in trouble.
+const UNWRITABLE: &str = "ledger-unwritable";
+
 /// What only a running daemon knows.
 #[derive(Clone, Debug, Default)]
 pub struct Alive {
@@ -118,6 +121,28 @@ pub async fn status(config: &Config, ledger: &Ledger, alive: &Alive) -> Result<V
         "destinations": destinations,
         "jobs": jobs,
     }))
+}
+
+/// What a running daemon can say while its ledger can't be read.
+#[must_use]
+pub fn status_without(ledger: &Ledger, error: &LedgerError, alive: &Alive) -> Value {
+    let mut alive = alive.clone();
+    if !alive.notices.iter().any(|notice| notice.code == UNWRITABLE) {
+        alive.notices.push(Notice {
+            code: UNWRITABLE.into(),
+            what: error.to_string(),
+            advice: ledger.advice().into(),
+        });
+    }
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "up_since": alive.up_since.map(time),
+        "page": alive.page,
+        "health": health(&[], &alive),
+        "watches": [],
+        "destinations": [],
+        "jobs": {},
+    })
 }
 
 /// How runs of a watch are noticed.

@@ -54,27 +54,40 @@ impl Lease {
 }
 
 impl Leases {
-    /// The lease of a job that was claimed just now.
-    pub(super) fn add(&self, desk: &Desk, job: &Claimed) -> Lease {
+    /// The lease of a job that was claimed after this time.
+    pub(super) fn add(&self, desk: &Desk, job: &Claimed, at: Instant) -> Lease {
         let lease = Lease::default();
         if desk.ledger.is_shared() {
-            lease.set(Instant::now() + safe(desk));
-            self.table().insert((job.id, job.epoch), lease.clone());
+            lease.set(at + safe(desk));
         }
+        self.table().insert((job.id, job.epoch), lease.clone());
         lease
     }
 
-    /// After they were renewed at this time: these are still ours.
-    pub(super) fn renewed(&self, desk: &Desk, ours: &[(i64, i64)], at: Instant) {
+    /// The claims on which somebody works.
+    pub(super) fn claims(&self) -> Vec<(i64, i64)> {
         let mut table = self.table();
         // Whose task has ended is only held here.
         table.retain(|_, lease| Arc::strong_count(&lease.0) > 1);
-        for (claim, lease) in table.iter() {
-            let is_new = lease.ends().is_some_and(|end| end > at + safe(desk));
-            match ours.contains(claim) {
-                true => lease.set(at + safe(desk)),
-                false if is_new => {}
-                false => lease.set(Instant::now()),
+        table.keys().copied().collect()
+    }
+
+    /// After these claims were to be renewed at this time: of them these are still ours.
+    pub(super) fn renewed(
+        &self,
+        desk: &Desk,
+        (claims, ours): (&[(i64, i64)], &[(i64, i64)]),
+        at: Instant,
+    ) {
+        let table = self.table();
+        for claim in claims {
+            let Some(lease) = table.get(claim) else {
+                continue;
+            };
+            match (ours.contains(claim), desk.ledger.is_shared()) {
+                (true, true) => lease.set(at + safe(desk)),
+                (true, false) => {}
+                (false, _) => lease.set(at),
             }
         }
     }

@@ -168,8 +168,9 @@ async fn start(
         Probe::Changed if changed => desk.ledger.release(hold.id, desk.ledger.now()).await?,
         Probe::Person | Probe::Changed => {}
         Probe::Restart | Probe::Try => {
+            let at = Instant::now();
             if let Some(job) = desk.ledger.claim_held(hold.id, desk.ledger.now()).await? {
-                worker.start(desk, job);
+                worker.start(desk, job, at);
             }
         }
         Probe::Destination | Probe::Template => {

@@ -30,10 +30,10 @@ impl Upkeep {
 
     /// Does what is due.
     pub(super) async fn look(&mut self, desk: &Desk, leases: &Leases) {
-        let done = match desk.ledger.is_shared() {
-            true => self.renew(desk, leases).await,
-            false => self.shift(desk).await,
-        };
+        let mut done = self.renew(desk, leases).await;
+        if !desk.ledger.is_shared() {
+            done = done.and(self.shift(desk).await);
+        }
         if let Err(error) = done {
             // The next claim tells it too; it is tried again at the next look.
             tracing::debug!(%error, "the ledger's upkeep waits");
@@ -55,11 +55,16 @@ impl Upkeep {
         let at = Instant::now();
         // Waited for no longer than until the next one is due.
         let within = Duration::max(desk.config.paces.lease / 4, Duration::from_secs(1));
-        let renewed = tokio::time::timeout(within, desk.ledger.renew()).await;
+        let claims = leases.claims();
+        let renewed = tokio::time::timeout(within, desk.ledger.renew(&claims)).await;
         let Ok(ours) = renewed else {
             return Err(LedgerError::Io("the leases could not be renewed".into()));
         };
-        leases.renewed(desk, &ours?, at);
+        leases.renewed(desk, (&claims, &ours?), at);
+        self.renewed = at;
+        if !desk.ledger.is_shared() {
+            return Ok(());
+        }
         let taken = desk.ledger.take_expired().await?;
         if taken > 0 {
             tracing::warn!(
@@ -67,7 +72,6 @@ impl Upkeep {
                 "taken over from a machine that is not heard of any more"
             );
         }
-        self.renewed = at;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("config", &["failure", "notebook", "retry", "run", "text"]),
     ("health", &[]),
     ("http", &["config", "failure"]),
-    ("ledger", &["failure", "job", "run"]),
+    ("ledger", &["failure", "job", "retry", "run"]),
     (
         "detect",
         &[

@@ -1,7 +1,9 @@
 //! The command line: one file a command. Data goes to stdout, everything else to stderr.
 
 mod acts;
+mod backup;
 mod check;
+mod choose;
 mod daemon;
 mod demo;
 mod init;
@@ -82,6 +84,10 @@ enum Command {
     Skip(acts::SkipArguments),
     /// Deliver run directories by hand
     Submit(acts::SubmitArguments),
+    /// Copy the ledger into a new file, while the daemon runs
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of the ledger, which is kept beside it; the daemon must be stopped
+    Restore(backup::RestoreArguments),
     /// Render a notebook without any network
     Render(render::Arguments),
     /// See the whole thing work, in a directory of its own
@@ -158,14 +164,15 @@ impl Context {
     /// The ledger for reading; without one there is nothing to read yet.
     async fn ledger(&self, config: &Config) -> Result<Ledger, Stop> {
         let location = crate::daemon::location(config).await?;
-        Ledger::open_to_read(&location).await?.ok_or_else(|| {
-            let message = format!(
-                "no ledger in {}: the daemon has not run yet",
-                config.state.display()
-            );
-            Stop::new(exit::UNREACHABLE, message).hint("start it: systemctl start nbcourier")
-        })
+        let ledger = Ledger::open_to_read(&location).await?;
+        ledger.ok_or_else(|| no_ledger(config))
     }
+}
+
+fn no_ledger(config: &Config) -> Stop {
+    let state = config.state.display();
+    let message = format!("no ledger in {state}: the daemon has not run yet");
+    Stop::new(exit::UNREACHABLE, message).hint("start it: systemctl start nbcourier")
 }
 
 /// Runs the program.
@@ -213,6 +220,8 @@ async fn run(context: &Context, command: Command) -> Result<u8, Stop> {
             Command::Retry(arguments) => acts::retry(context, &arguments).await,
             Command::Skip(arguments) => acts::skip(context, &arguments).await,
             Command::Submit(arguments) => acts::submit(context, &arguments).await,
+            Command::Backup(arguments) => backup::backup(context, &arguments).await,
+            Command::Restore(arguments) => backup::restore(context, &arguments).await,
             Command::Render(arguments) => render::run(context, &arguments).await,
             Command::Demo(arguments) => demo::run(context, &arguments).await,
         }

@@ -13,7 +13,7 @@ use crate::deliver::Desk;
 use crate::detect;
 use crate::detect::spool::Submitter;
 use crate::health::Health;
-use crate::ledger::{Ledger, LedgerError, Location, StateLock, now};
+use crate::ledger::{self, Ledger, LedgerError, Location, StateLock, now};
 use crate::status::control::{self, Control};
 use crate::status::json::Alive;
 use crate::status::page::{self, Page};
@@ -45,7 +45,11 @@ pub struct Running {
 /// daemon uses it. A hub, a token, a template, a watch directory that is bad never is.
 pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, LedgerError> {
     let lock = StateLock::take(&config.state)?;
-    let ledger = Ledger::open(&location(&config).await?).await?;
+    let location = location(&config).await?;
+    if let Location::File(file) = &location {
+        ledger::complete_restore(file)?;
+    }
+    let ledger = Ledger::open(&location).await?;
     if only != Some(Only::Detect) {
         ledger.take_back().await?;
     }
@@ -69,16 +73,19 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
     };
     serve_control(&config.state, control, &health, stopped.clone()).await;
 
-    let (armed, all_armed) = tokio::sync::oneshot::channel();
-    if only != Some(Only::Deliver) {
+    let all_armed = (only != Some(Only::Deliver)).then(|| {
+        let (armed, all_armed) = tokio::sync::oneshot::channel();
         tasks.spawn(detect::run(context, armed));
-        // An error means that detection ended before it began, which its own log explains.
-        let _ = all_armed.await;
-    }
+        all_armed
+    });
     if only != Some(Only::Detect) {
         let desk = Arc::new(Desk::new(config, ledger.clone(), health));
         tasks.spawn(ledger.clone().listen(ready.clone(), stopped.clone()));
         tasks.spawn(worker::run(desk, ready, stopped));
+    }
+    if let Some(all_armed) = all_armed {
+        // An error means that detection ended before it began, which its own log explains.
+        let _ = all_armed.await;
     }
     Ok(Running {
         page: url,

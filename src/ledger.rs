@@ -5,6 +5,7 @@
 //! to the disk. Nothing here talks to a hub or looks at a run directory.
 
 mod acts;
+mod backup;
 mod clock;
 mod destinations;
 mod engine;
@@ -18,8 +19,10 @@ mod outcomes;
 mod read;
 mod ready;
 mod records;
+mod restore;
 mod runs;
 mod schema;
+mod select;
 mod sql;
 mod templates;
 mod watches;
@@ -36,6 +39,7 @@ use clock::Clock;
 use engine::Engine;
 
 pub use acts::{Act, Acted, Actor};
+pub use backup::{Copied, backup};
 pub use clock::now;
 pub use engine::{Location, file};
 pub use holds::Hold;
@@ -45,6 +49,8 @@ pub use lock::StateLock;
 pub use outcomes::Finished;
 pub use read::{EventRow, FailureRow, Filter, JobRow, RunRow};
 pub use records::{ReadyRun, SeenRun, Twin};
+pub use restore::{Restored, complete_restore, restore};
+pub use select::{Named, is_pattern};
 pub use watches::{Baseline, WatchRow};
 pub use work::{Claimed, Target};
 
@@ -221,8 +227,9 @@ impl LedgerError {
         let at = location.shown();
         match (self, location) {
             (Self::Unusable(what), Location::File(_)) => Self::Unusable(format!(
-                "{at}: {what}; nothing was changed: put a copy of the file back, or move it away \
-                 to begin a new ledger (runs there now will then count as existing)"
+                "{at}: {what}; nothing was changed: `nbcourier restore FILE` puts a backup in its \
+                 place; without one, move it away to begin a new ledger (runs there now will then \
+                 count as existing)"
             )),
             (Self::Unusable(what), _) => Self::Unusable(format!("{at}: {what}")),
             (Self::Refused(what), _) => Self::Refused(format!(

@@ -5,24 +5,47 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Context, Stop, exit, render, runs, show, socket};
-use crate::config::Config;
+use super::{Context, Stop, choose, exit, render, runs, socket};
 use crate::job::JobState;
-use crate::ledger::Ledger;
+use crate::ledger::Acted;
 use crate::status::control::ActRequest;
 
+/// Runs at once: the daemon goes on between two requests.
+const CHUNK: usize = 1000;
+
+/// Which jobs are meant.
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("which").required(true).multiple(false).args(["runs", "held", "failed"]))]
-pub(super) struct RetryArguments {
-    /// A run's name, `watch:name`, its `run` parameter or a job's id
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true).args(["runs", "held", "failed"]))]
+struct Which {
+    /// A run's name or `watch:name`, in which `*` stands for any characters and `?` for one; its
+    /// `run` parameter or a job's id
     #[arg(value_name = "RUN")]
     runs: Vec<String>,
-    /// All runs with a job that waits for a person
-    #[arg(long)]
+    /// Only jobs that wait for a person, of these runs or of all
+    #[arg(long, conflicts_with = "failed")]
     held: bool,
-    /// All runs with a job that was given up
+    /// Only jobs that were given up, of these runs or of all
     #[arg(long)]
     failed: bool,
+    /// Only runs seen since: 8h, 2d, or a date such as 2026-11-01
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+}
+
+impl Which {
+    fn state(&self) -> Option<JobState> {
+        match (self.held, self.failed) {
+            (true, _) => Some(JobState::Held),
+            (_, true) => Some(JobState::Failed),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RetryArguments {
+    #[command(flatten)]
+    which: Which,
     /// A new copy, by today's template, beside each notebook that stands already
     #[arg(long)]
     fresh: bool,
@@ -30,9 +53,8 @@ pub(super) struct RetryArguments {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SkipArguments {
-    /// A run's name, `watch:name`, its `run` parameter or a job's id
-    #[arg(value_name = "RUN", required = true)]
-    runs: Vec<String>,
+    #[command(flatten)]
+    which: Which,
 }
 
 #[derive(Debug, clap::Args)]
@@ -49,66 +71,72 @@ pub(super) struct SubmitArguments {
 }
 
 pub(super) async fn retry(context: &Context, arguments: &RetryArguments) -> Result<u8, Stop> {
-    let config = context.load()?;
-    let ledger = context.ledger(&config).await?;
-    let runs = match (arguments.held, arguments.failed) {
-        (true, _) => ledger.runs_with(JobState::Held.as_str()).await?,
-        (_, true) => ledger.runs_with(JobState::Failed.as_str()).await?,
-        _ => find_all(&ledger, &arguments.runs).await?,
-    };
-    act(
-        context,
-        &config,
-        "/retry",
-        ActRequest {
-            runs,
-            fresh: arguments.fresh,
-        },
-    )
-    .await
+    act(context, ("/retry", arguments.fresh), &arguments.which).await
 }
 
 pub(super) async fn skip(context: &Context, arguments: &SkipArguments) -> Result<u8, Stop> {
+    act(context, ("/skip", false), &arguments.which).await
+}
+
+/// All runs are found before anything is done.
+async fn act(context: &Context, (path, fresh): (&str, bool), which: &Which) -> Result<u8, Stop> {
     let config = context.load()?;
-    let runs = find_all(&context.ledger(&config).await?, &arguments.runs).await?;
-    act(context, &config, "/skip", ActRequest { runs, fresh: false }).await
-}
-
-/// All are found before anything is done.
-async fn find_all(ledger: &Ledger, texts: &[String]) -> Result<Vec<i64>, Stop> {
-    let mut runs = Vec::new();
-    for text in texts {
-        runs.push(show::find(ledger, text).await?.id);
-    }
-    Ok(runs)
-}
-
-async fn act(
-    context: &Context,
-    config: &Config,
-    path: &str,
-    request: ActRequest,
-) -> Result<u8, Stop> {
-    let acted = socket::ask(config, path, Some(&request)).await?;
-    if context.output.json {
-        context.output.value(&acted);
-    } else {
-        let word = if path == "/skip" {
-            "skipped"
-        } else {
-            "due now"
+    let since = which.since.as_deref().map(choose::since).transpose()?;
+    let ledger = context.ledger(&config).await?;
+    let runs = choose::runs(&ledger, &which.runs, (which.state(), since)).await?;
+    let mut acted = Acted::default();
+    for (number, some) in runs.chunks(CHUNK).enumerate() {
+        let done = number * CHUNK;
+        context.output.progress("done", done, runs.len());
+        let request = ActRequest {
+            runs: some.to_vec(),
+            fresh,
+            state: which.state(),
         };
-        let left = acted["unchanged"].as_u64().unwrap_or_default();
-        let left = if left > 0 {
-            format!(", {left} left as they are")
-        } else {
-            String::new()
-        };
-        context
-            .output
-            .note(format!("{} jobs {word}{left}", acted["changed"]));
+        let answer = socket::ask(&config, path, Some(&request)).await;
+        acted += read(answer.map_err(|stop| interrupted(stop, done, runs.len()))?)?;
     }
+    context.output.progress("done", runs.len(), runs.len());
+    summary(context, (path, which), runs.len(), acted);
     Ok(exit::DONE)
+}
+
+fn read(answer: Value) -> Result<Acted, Stop> {
+    serde_json::from_value(answer)
+        .map_err(|error| Stop::new(exit::LATER, format!("the daemon's answer: {error}")))
+}
+
+/// What was done before stays done.
+fn interrupted(stop: Stop, done: usize, all: usize) -> Stop {
+    let message = match done {
+        0 => stop.message,
+        _ => format!("{}; {done} of {all} runs are done", stop.message),
+    };
+    Stop { message, ..stop }
+}
+
+fn summary(context: &Context, (path, which): (&str, &Which), runs: usize, acted: Acted) {
+    if context.output.json {
+        let mut value = json!(acted);
+        value["runs"] = json!(runs);
+        return context.output.value(&value);
+    }
+    let since = which.since.as_deref();
+    let since = since.map_or_else(String::new, |since| format!(" seen since {since}"));
+    let word = if path == "/skip" {
+        "skipped"
+    } else {
+        "due now"
+    };
+    let left = match acted.unchanged {
+        0 => String::new(),
+        left => format!(", {left} left as they are"),
+    };
+    context.output.note(match (runs, which.state()) {
+        (0, None) => format!("none of these runs was{since}"),
+        (0, Some(state)) => format!("no job of a run{since} is {}", state.as_str()),
+        _ => format!("{} jobs of {runs} runs {word}{left}", acted.changed),
+    });
 }
 
 pub(super) async fn submit(context: &Context, arguments: &SubmitArguments) -> Result<u8, Stop> {
@@ -132,7 +160,7 @@ pub(super) async fn submit(context: &Context, arguments: &SubmitArguments) -> Re
     loop {
         let mut submitted = Vec::new();
         for name in &names {
-            let row = show::find(&ledger, name).await?;
+            let row = choose::one(&ledger, name).await?;
             submitted.push(crate::status::json::run(&row, &ledger.jobs(row.id).await?));
         }
         let open = |state: &Value| state == "waiting" || state == "delivering";

@@ -1,10 +1,12 @@
 //! `nbcourier runs`.
 
-use jiff::{Span, Timestamp, Zoned};
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Context, Stop, exit};
-use crate::ledger::Filter;
+use super::{Context, Stop, choose, exit};
+use crate::ledger::{Filter, Ledger};
 use crate::status::json;
 
 /// Runs listed without `--all`.
@@ -12,6 +14,10 @@ const SHOWN: i64 = 50;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// Only these: a name or `watch:name`, in which `*` stands for any characters and `?` for one;
+    /// a `run` parameter or a job's id
+    #[arg(value_name = "RUN")]
+    runs: Vec<String>,
     /// Only runs in this state, or with a job in it
     #[arg(long, value_parser = ["acquiring", "ready", "ignored", "waiting", "delivering", "delivered", "held", "failed", "skipped"])]
     state: Option<String>,
@@ -27,10 +33,14 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     let config = context.load()?;
     let filter = Filter {
         state: arguments.state.clone(),
-        since: arguments.since.as_deref().map(since).transpose()?,
+        since: arguments.since.as_deref().map(choose::since).transpose()?,
         limit: (!arguments.all).then_some(SHOWN),
     };
-    let runs = json::runs(&context.ledger(&config).await?, &filter).await?;
+    let ledger = context.ledger(&config).await?;
+    let runs = match arguments.runs.is_empty() {
+        true => json::runs(&ledger, &filter).await?,
+        false => chosen(&ledger, &arguments.runs, &filter).await?,
+    };
     if context.output.json {
         context.output.value(&Value::Array(runs));
     } else {
@@ -39,27 +49,37 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     Ok(exit::DONE)
 }
 
-/// The start of a span of time that ends now, or a date.
-fn since(text: &str) -> Result<i64, Stop> {
-    let now = Zoned::now();
-    let past = text
-        .parse::<Span>()
-        .ok()
-        .and_then(|span| now.checked_sub(span.abs()).ok());
-    let date = || {
-        let date = text.parse::<jiff::civil::Date>().ok()?;
-        date.to_zoned(now.time_zone().clone()).ok()
+/// The runs that are meant by these words, newest first.
+async fn chosen(ledger: &Ledger, words: &[String], filter: &Filter) -> Result<Vec<Value>, Stop> {
+    let mut meant = BTreeSet::new();
+    for word in words {
+        let runs = choose::listed(ledger, word).await?;
+        let since = filter.since.unwrap_or(i64::MIN);
+        let runs = runs.into_iter().filter(|run| run.seen_at >= since);
+        meant.extend(runs.map(|run| run.id));
+    }
+    let most = filter.limit.and_then(|limit| usize::try_from(limit).ok());
+    let wanted = |run: &Value| {
+        let state = filter.state.as_deref();
+        state.is_none_or(|state| is_in(run, state))
     };
-    let start = past.or_else(date).map(|start| start.timestamp());
-    start
-        .or_else(|| text.parse().ok())
-        .map(Timestamp::as_millisecond)
-        .ok_or_else(|| {
-            Stop::new(
-                exit::ARGUMENTS,
-                format!("`{text}` is no time: write 8h, 2d, or a date such as 2026-11-01"),
-            )
-        })
+    let mut runs = Vec::new();
+    for id in meant.into_iter().rev() {
+        if most == Some(runs.len()) {
+            break;
+        }
+        if let Some(row) = ledger.numbered(id).await? {
+            let run = json::run(&row, &ledger.jobs(id).await?);
+            runs.extend(Some(run).filter(wanted));
+        }
+    }
+    Ok(runs)
+}
+
+/// Whether a run, or a job of it, is in this state.
+fn is_in(run: &Value, state: &str) -> bool {
+    let mut jobs = run["jobs"].as_array().into_iter().flatten();
+    run["state"] == state || jobs.any(|job| job["state"] == state)
 }
 
 /// One line a job, newest run first.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Context, Stop, exit};
+use super::{Context, Stop, choose, exit};
 use crate::detect::{self, Explained};
 use crate::ledger::{Ledger, RunRow};
 use crate::status::json;
@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     }
     if said.is_empty() {
         let ledger = context.ledger(&config).await?;
-        let row = find(&ledger, &arguments.run).await?;
+        let row = choose::one(&ledger, &arguments.run).await?;
         show(context, &of_ledger(&ledger, &row).await?, &said);
         return Ok(exit::DONE);
     }
@@ -98,28 +98,6 @@ fn show(context: &Context, run: &Value, said: &[Explained]) {
         context.output.line("");
     }
     print(context, run);
-}
-
-/// The one run that `text` means.
-pub(super) async fn find(ledger: &Ledger, text: &str) -> Result<RunRow, Stop> {
-    let mut found = ledger.find(text).await?;
-    match (found.len(), found.pop()) {
-        (1, Some(run)) => Ok(run),
-        (0, _) | (_, None) => {
-            let message = format!("no run is known as `{text}`");
-            Err(Stop::new(exit::ARGUMENTS, message)
-                .hint("nbcourier runs --all lists what is known"))
-        }
-        (_, Some(last)) => {
-            found.push(last);
-            let names: Vec<String> = found
-                .iter()
-                .map(|run| format!("{}:{}", run.watch, run.name))
-                .collect();
-            let message = format!("`{text}` can mean {}", names.join(" or "));
-            Err(Stop::new(exit::ARGUMENTS, message).hint("say which, as WATCH:NAME"))
-        }
-    }
 }
 
 fn print(context: &Context, run: &Value) {

@@ -3,6 +3,7 @@
 use sqlx::AnyConnection;
 
 use super::{Ledger, LedgerError, history, now};
+use crate::job::JobState;
 
 /// Who acts, as written into the event.
 pub type Actor = String;
@@ -27,58 +28,43 @@ pub struct Acted {
     pub unchanged: u64,
 }
 
+impl Acted {
+    fn count(&mut self, changed: bool) {
+        match changed {
+            true => self.changed += 1,
+            false => self.unchanged += 1,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Acted {
+    fn add_assign(&mut self, more: Self) {
+        self.changed += more.changed;
+        self.unchanged += more.unchanged;
+    }
+}
+
 impl Ledger {
-    /// Does `act` to all jobs of these runs, in one transaction.
+    /// Does `act` to all jobs of these runs, or to those in one state, in one transaction.
     ///
     /// # Errors
     /// When the ledger can't be written; nothing is changed then.
-    pub async fn act(&self, act: Act, runs: &[i64], actor: &Actor) -> Result<Acted, LedgerError> {
+    pub async fn act(
+        &self,
+        act: Act,
+        (runs, only): (&[i64], Option<JobState>),
+        actor: &Actor,
+    ) -> Result<Acted, LedgerError> {
         self.engine
             .within(async {
                 let mut db = self.begin().await?;
                 let mut acted = Acted::default();
                 for run in runs {
-                    let jobs: Vec<i64> = sqlx::query_scalar("SELECT id FROM jobs WHERE run = $1")
-                        .bind(run)
-                        .fetch_all(&mut *db)
-                        .await?;
-                    for job in jobs {
-                        let changed = match act {
-                            Act::Retry => retry(&mut db, job).await?,
-                            Act::Fresh => fresh(&mut db, job).await?,
-                            Act::Skip => skip(&mut db, job).await?,
-                        };
-                        *if changed {
-                            &mut acted.changed
-                        } else {
-                            &mut acted.unchanged
-                        } += 1;
-                        if changed {
-                            history::event(
-                                &mut db,
-                                (Some(*run), Some(job)),
-                                act.event(),
-                                None,
-                                Some(actor),
-                            )
-                            .await?;
-                        }
-                    }
-                    if act == Act::Skip {
-                        let sql = "UPDATE runs SET state = 'ignored', reason = 'skipped' \
-                           WHERE id = $1 AND state = 'acquiring'";
-                        acted.changed += sqlx::query(sql)
-                            .bind(run)
-                            .execute(&mut *db)
-                            .await?
-                            .rows_affected();
-                    }
+                    acted += on_run(&mut db, (act, only), *run, actor).await?;
                 }
-                sqlx::query(
-                    "DELETE FROM holds WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE hold = holds.id)",
-                )
-                .execute(&mut *db)
-                .await?;
+                let sql = "DELETE FROM holds \
+                           WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE hold = holds.id)";
+                sqlx::query(sql).execute(&mut *db).await?;
                 self.hint(&mut db).await?;
                 db.commit().await?;
                 Ok(acted)
@@ -138,6 +124,38 @@ impl Act {
     }
 }
 
+async fn on_run(
+    db: &mut AnyConnection,
+    (act, only): (Act, Option<JobState>),
+    run: i64,
+    actor: &Actor,
+) -> Result<Acted, LedgerError> {
+    let sql = "SELECT id FROM jobs WHERE run = $1 AND ($2 = '' OR state = $2) ORDER BY id";
+    let jobs: Vec<i64> = sqlx::query_scalar(sql)
+        .bind(run)
+        .bind(only.map_or("", JobState::as_str))
+        .fetch_all(&mut *db)
+        .await?;
+    let mut acted = Acted::default();
+    for job in jobs {
+        let changed = match act {
+            Act::Retry => retry(db, job).await?,
+            Act::Fresh => fresh(db, job).await?,
+            Act::Skip => skip(db, job).await?,
+        };
+        acted.count(changed);
+        if changed {
+            let about = (Some(run), Some(job));
+            history::event(db, about, act.event(), None, Some(actor)).await?;
+        }
+    }
+    if act == Act::Skip && only.is_none() && skip_run(db, run).await? {
+        acted.count(true);
+        history::event(db, (Some(run), None), act.event(), None, Some(actor)).await?;
+    }
+    Ok(acted)
+}
+
 async fn retry(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {
     let sql = "UPDATE jobs SET next_attempt_at = $1, hold = NULL, \
                  excused_ms = CASE WHEN state = 'waiting' THEN excused_ms ELSE $1 - created_at END, \
@@ -168,6 +186,14 @@ async fn fresh(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {
         .await?
         .rows_affected()
         > 0)
+}
+
+/// A run that is not complete yet never becomes so.
+async fn skip_run(db: &mut AnyConnection, run: i64) -> Result<bool, LedgerError> {
+    let sql = "UPDATE runs SET state = 'ignored', reason = 'skipped' \
+               WHERE id = $1 AND state = 'acquiring'";
+    let done = sqlx::query(sql).bind(run).execute(db).await?;
+    Ok(done.rows_affected() > 0)
 }
 
 async fn skip(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {

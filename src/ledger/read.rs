@@ -276,22 +276,6 @@ impl Ledger {
     }).await
     }
 
-    /// The runs that have a job in this state.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub async fn runs_with(&self, state: &str) -> Result<Vec<i64>, LedgerError> {
-        self.engine
-            .within(async {
-                let sql = "SELECT DISTINCT run FROM jobs WHERE state = $1 ORDER BY run";
-                Ok(sqlx::query_scalar(sql)
-                    .bind(state)
-                    .fetch_all(&self.read)
-                    .await?)
-            })
-            .await
-    }
-
     /// How many jobs are in each state that has any.
     ///
     /// # Errors

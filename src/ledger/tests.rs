@@ -247,7 +247,7 @@ async fn nothing_is_written_for_a_job_that_was_skipped_meanwhile() {
         .expect("recorded");
     let job = claim(ledger, "alice").await;
     let skipped = ledger
-        .act(Act::Skip, &[job.run_id], &"me".into())
+        .act(Act::Skip, (&[job.run_id], None), &"me".into())
         .await
         .expect("skipped");
     assert_eq!(
@@ -283,7 +283,7 @@ async fn retry_leaves_a_delivered_job_and_fresh_makes_one_more() {
     ledger.finish(&job, &end, now()).await.expect("recorded");
     let me = "me".to_owned();
     let acted = ledger
-        .act(Act::Retry, &[job.run_id], &me)
+        .act(Act::Retry, (&[job.run_id], None), &me)
         .await
         .expect("retried");
     assert_eq!(
@@ -294,11 +294,11 @@ async fn retry_leaves_a_delivered_job_and_fresh_makes_one_more() {
         }
     );
     ledger
-        .act(Act::Fresh, &[job.run_id], &me)
+        .act(Act::Fresh, (&[job.run_id], None), &me)
         .await
         .expect("retried");
     ledger
-        .act(Act::Fresh, &[job.run_id], &me)
+        .act(Act::Fresh, (&[job.run_id], None), &me)
         .await
         .expect("no effect while one is on its way");
     assert_eq!(states(ledger).await.len(), 2);

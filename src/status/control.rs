@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 use super::page::Page;
 use crate::detect::spool::{Rejection, Request, Submitter};
+use crate::job::JobState;
 use crate::ledger::{Act, LedgerError};
 
 /// The socket of a daemon with this state directory.
@@ -41,6 +42,9 @@ pub struct ActRequest {
     /// `retry` only: a new job beside each one that ended.
     #[serde(default)]
     pub fresh: bool,
+    /// Only jobs in this state.
+    #[serde(default)]
+    pub state: Option<JobState>,
 }
 
 /// What the socket needs.
@@ -65,9 +69,24 @@ impl Connected<IncomingStream<'_, UnixListener>> for Caller {
 }
 
 fn caller(stream: &UnixStream) -> String {
-    stream
-        .peer_cred()
-        .map_or_else(|_| "unknown".into(), |peer| format!("uid {}", peer.uid()))
+    let Ok(peer) = stream.peer_cred() else {
+        return "unknown".into();
+    };
+    let uid = peer.uid();
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    match account(&accounts, uid) {
+        Some(name) => format!("{name} (uid {uid})"),
+        None => format!("uid {uid}"),
+    }
+}
+
+/// The name of a local account, from the text of passwd(5); others are known by number only.
+fn account(accounts: &str, uid: u32) -> Option<&str> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, number) = (fields.next()?, fields.nth(1)?);
+        (number.parse() == Ok(uid)).then_some(name)
+    })
 }
 
 /// Serves the socket until `stop`. A socket left by a dead daemon is replaced: the lock on the
@@ -126,7 +145,7 @@ async fn retry(
     } else {
         Act::Retry
     };
-    done(&control, act, &request.runs, caller).await
+    done(&control, act, &request, caller).await
 }
 
 async fn skip(
@@ -134,11 +153,12 @@ async fn skip(
     ConnectInfo(caller): ConnectInfo<Caller>,
     Json(request): Json<ActRequest>,
 ) -> Response {
-    done(&control, Act::Skip, &request.runs, caller).await
+    done(&control, Act::Skip, &request, caller).await
 }
 
-async fn done(control: &Control, act: Act, runs: &[i64], Caller(who): Caller) -> Response {
-    let acted = control.page.ledger.act(act, runs, &who).await;
+async fn done(control: &Control, act: Act, request: &ActRequest, Caller(who): Caller) -> Response {
+    let jobs = (request.runs.as_slice(), request.state);
+    let acted = control.page.ledger.act(act, jobs, &who).await;
     control.ready.notify_one();
     match acted {
         Ok(acted) => Json(acted).into_response(),

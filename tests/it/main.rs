@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acts;
+mod backup;
 mod bad_input;
 mod burst;
 mod changes;

@@ -16,6 +16,7 @@ mod leases;
 mod listen;
 mod lock;
 mod outcomes;
+mod prune;
 mod read;
 mod ready;
 mod records;

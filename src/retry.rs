@@ -51,6 +51,8 @@ pub struct Paces {
     pub ramp: Duration,
     /// Between two looks at the ledger, where nothing hints at something new.
     pub poll: Duration,
+    /// Between two looks for runs whose history is too old.
+    pub prune: Duration,
     /// How long a trigger file must be unchanged.
     pub spool_settle: Duration,
     /// How long a trigger file that can't be parsed may still be in the writing.
@@ -82,6 +84,7 @@ impl Default for Paces {
             lease: seconds(60),
             ramp: seconds(5),
             poll: seconds(5),
+            prune: seconds(3600),
             spool_settle: seconds(2),
             spool_patience: seconds(30),
         }
@@ -106,6 +109,7 @@ impl Paces {
             lease: one(self.lease),
             ramp: one(self.ramp),
             poll: one(self.poll),
+            prune: one(self.prune),
             spool_settle: one(self.spool_settle),
             spool_patience: one(self.spool_patience),
         }

@@ -98,7 +98,10 @@ async fn act(context: &Context, (path, fresh): (&str, bool), which: &Which) -> R
     }
     context.output.progress("done", runs.len(), runs.len());
     summary(context, (path, which), runs.len(), acted);
-    Ok(exit::DONE)
+    Ok(match acted.pruned {
+        0 => exit::DONE,
+        _ => exit::NOT_WELL,
+    })
 }
 
 fn read(answer: Value) -> Result<Acted, Stop> {
@@ -137,6 +140,13 @@ fn summary(context: &Context, (path, which): (&str, &Which), runs: usize, acted:
         (0, Some(state)) => format!("no job of a run{since} is {}", state.as_str()),
         _ => format!("{} jobs of {runs} runs {word}{left}", acted.changed),
     });
+    if acted.pruned > 0 {
+        context.output.note(format!(
+            "{} of them can't be delivered again: their runs are older than `[ledger] keep`, and the \
+             parameters are forgotten; nbcourier render --run PATH OUT reads them from the disk",
+            acted.pruned
+        ));
+    }
 }
 
 pub(super) async fn submit(context: &Context, arguments: &SubmitArguments) -> Result<u8, Stop> {

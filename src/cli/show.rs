@@ -115,6 +115,12 @@ fn print(context: &Context, run: &Value) {
         .map(|reason| format!(" ({reason})"))
         .unwrap_or_default();
     line("state", &format!("{}{reason}", text(&run["state"])));
+    if let Some(at) = run["pruned_at"].as_str() {
+        line(
+            "forgotten",
+            &format!("{at}: parameters and history (`[ledger] keep`)"),
+        );
+    }
     for (name, value) in run["parameters"].as_object().into_iter().flatten() {
         let source = run["sources"][name].as_str();
         let source = source

@@ -70,6 +70,10 @@ fn postgres(item: &Item<'_>, text: &str) -> Option<Url> {
     if url.password().is_some() || url.query_pairs().any(given) {
         return item.no("a password doesn't belong into `url`", NO_PASSWORD);
     }
+    // A path of a socket is a parameter: postgres://USER@localhost/DATABASE?host=/run/postgresql
+    if url.host_str().is_none_or(str::is_empty) {
+        return item.no("`url` names no host", EXAMPLES);
+    }
     let database = url.path().trim_matches('/');
     if database.is_empty() || database.contains('/') || url.fragment().is_some() {
         return item.no("`url` names no database", EXAMPLES);

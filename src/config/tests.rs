@@ -134,6 +134,8 @@ fn the_ledger_is_a_file_in_the_state_directory_or_a_postgresql_database() {
         let told = of(&format!("ledger.url = 'sqlite:{outside}'")).expect_err("a mistake");
         assert_eq!(told.len(), 1, "{outside}: {told}");
     }
+    let hostless = of("ledger.url = 'postgres:///nbc'").expect_err("a mistake");
+    assert!(hostless.to_string().contains("names no host"), "{hostless}");
 }
 
 #[test]

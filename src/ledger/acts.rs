@@ -26,6 +26,8 @@ pub struct Acted {
     pub changed: u64,
     /// Left as they were: delivered already, or on their way.
     pub unchanged: u64,
+    /// Of those, the ones that could not be delivered again: their run's parameters are forgotten.
+    pub pruned: u64,
 }
 
 impl Acted {
@@ -41,6 +43,7 @@ impl std::ops::AddAssign for Acted {
     fn add_assign(&mut self, more: Self) {
         self.changed += more.changed;
         self.unchanged += more.unchanged;
+        self.pruned += more.pruned;
     }
 }
 
@@ -130,14 +133,21 @@ async fn on_run(
     run: i64,
     actor: &Actor,
 ) -> Result<Acted, LedgerError> {
-    let sql = "SELECT id FROM jobs WHERE run = $1 AND ($2 = '' OR state = $2) ORDER BY id";
-    let jobs: Vec<i64> = sqlx::query_scalar(sql)
+    let sql = "SELECT j.id, j.state, r.pruned_at FROM jobs j JOIN runs r ON r.id = j.run \
+               WHERE j.run = $1 AND ($2 = '' OR j.state = $2) ORDER BY j.id";
+    let jobs: Vec<(i64, String, Option<i64>)> = sqlx::query_as(sql)
         .bind(run)
         .bind(only.map_or("", JobState::as_str))
         .fetch_all(&mut *db)
         .await?;
     let mut acted = Acted::default();
-    for job in jobs {
+    for (job, state, pruned_at) in jobs {
+        let stays = act == Act::Retry && state == JobState::Delivered.as_str();
+        if pruned_at.is_some() && act != Act::Skip {
+            acted.count(false);
+            acted.pruned += u64::from(!stays);
+            continue;
+        }
         let changed = match act {
             Act::Retry => retry(db, job).await?,
             Act::Fresh => fresh(db, job).await?,

@@ -47,6 +47,8 @@ pub struct RunRow {
     pub counted: bool,
     /// Whether only a person has it delivered.
     pub held: bool,
+    /// When its parameters and history were forgotten.
+    pub pruned_at: Option<i64>,
 }
 
 /// Why a job is not delivered.
@@ -151,6 +153,7 @@ impl FromRow<'_, AnyRow> for RunRow {
             digest: row.try_get("digest")?,
             counted: row.try_get::<i64, _>("counted")? != 0,
             held: row.try_get::<i64, _>("held")? != 0,
+            pruned_at: row.try_get("pruned_at")?,
         })
     }
 }

@@ -163,8 +163,8 @@ async fn upsert(db: &mut AnyConnection, runs: &[ReadyRun]) -> Result<Vec<Recorde
     sql.push(
         " ON CONFLICT (watch, name, incarnation) DO UPDATE SET ready_at = excluded.ready_at, \
           state = excluded.state, reason = excluded.reason, parameters = excluded.parameters, \
-          sources = excluded.sources, digest = excluded.digest, counted = excluded.counted \
-          WHERE runs.state = 'acquiring' OR runs.state = ",
+          sources = excluded.sources, digest = excluded.digest, counted = excluded.counted, \
+          pruned_at = NULL WHERE runs.state = 'acquiring' OR runs.state = ",
     );
     // No state has this name.
     let also = if asked {
@@ -209,11 +209,12 @@ fn state(run: &ReadyRun) -> (RunState, Option<&'static str>) {
     }
 }
 
-/// A run that was recorded as ready or ignored before.
+/// A run that was recorded as ready or ignored before. One whose parameters were forgotten can't
+/// be rendered any more.
 async fn unchanged(db: &mut AnyConnection, run: &ReadyRun) -> Result<Recorded, LedgerError> {
-    let sql = "SELECT id, state, held FROM runs WHERE watch = $1 AND name = $2 \
+    let sql = "SELECT id, state, held, pruned_at FROM runs WHERE watch = $1 AND name = $2 \
                AND ($3 IS NULL OR incarnation = $3) ORDER BY incarnation DESC LIMIT 1";
-    let (id, state, held): (i64, String, i64) = sqlx::query_as(sql)
+    let (id, state, held, pruned_at): (i64, String, i64, Option<i64>) = sqlx::query_as(sql)
         .bind(&run.watch)
         .bind(&run.name)
         .bind(run.incarnation)
@@ -221,7 +222,7 @@ async fn unchanged(db: &mut AnyConnection, run: &ReadyRun) -> Result<Recorded, L
         .await?;
     Ok(Recorded {
         id,
-        delivers: state == RunState::Ready.as_str(),
+        delivers: state == RunState::Ready.as_str() && pruned_at.is_none(),
         held: held != 0,
         changed: false,
     })

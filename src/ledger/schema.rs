@@ -149,6 +149,7 @@ CREATE INDEX jobs_crashed ON jobs (id) WHERE state = 'waiting' AND crashes > 2;
 DROP INDEX runs_counted;
 CREATE INDEX runs_counted ON runs (watch, ready_at) WHERE counted = 1;
 ALTER TABLE runs ADD COLUMN pruned_at INTEGER;
+CREATE INDEX runs_kept ON runs (seen_at) WHERE pruned_at IS NULL AND state <> 'acquiring';
 ALTER TABLE watches ADD COLUMN machine TEXT;
 ALTER TABLE watches ADD COLUMN renewed_at INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE destinations (

@@ -254,7 +254,7 @@ async fn nothing_is_written_for_a_job_that_was_skipped_meanwhile() {
         skipped,
         Acted {
             changed: 1,
-            unchanged: 0
+            ..Acted::default()
         }
     );
     let target = ledger.record_target(&job, "a.ipynb", ("t", "s"), (4, 4));
@@ -289,8 +289,8 @@ async fn retry_leaves_a_delivered_job_and_fresh_makes_one_more() {
     assert_eq!(
         acted,
         Acted {
-            changed: 0,
-            unchanged: 1
+            unchanged: 1,
+            ..Acted::default()
         }
     );
     ledger
@@ -368,4 +368,82 @@ async fn a_damaged_or_newer_ledger_and_a_second_daemon_are_refused() {
             .contains(&std::process::id().to_string()),
         "{refused}"
     );
+}
+
+#[tokio::test]
+async fn a_run_that_is_over_is_forgotten_but_for_having_been_and_stays_known() {
+    let room = room().await;
+    let ledger = &room.ledger;
+    let runs = [
+        run("run_1", &["alice"]),
+        run("run_2", &["alice"]),
+        run("run_3", &["bob"]),
+        run("run_4", &[]),
+    ];
+    ledger.ready(&runs).await.expect("recorded");
+    let delivered = Finished::Delivered {
+        outcome: Created::Created,
+        url: Some("https://x/run_1".into()),
+    };
+    let failed = Finished::Failed {
+        failure: Code::Internal.failure("a long story"),
+        next: Next::Fail,
+        probe_at: 0,
+    };
+    for end in [delivered, failed] {
+        let job = claim(ledger, "alice").await;
+        ledger.finish(&job, &end, now()).await.expect("recorded");
+    }
+    let all = Filter::default();
+    let of = |name: &'static str| ledger.find(name);
+    assert_eq!(ledger.prune(now() - 60_000, 10).await.expect("pruned"), 0);
+    let later = now() + 60_000;
+    for pruned in [2, 1, 0] {
+        assert_eq!(ledger.prune(later, 2).await.expect("pruned"), pruned);
+    }
+    for (name, pruned) in [("run_1", 1), ("run_2", 1), ("run_3", 0), ("run_4", 1)] {
+        let row = of(name).await.expect("read").pop().expect("still known");
+        assert_eq!(row.pruned_at.is_some(), pruned == 1, "{name}");
+        assert_eq!(row.parameters.is_empty(), pruned == 1, "{name}");
+        let events = ledger.events(row.id).await.expect("read");
+        assert_eq!(events.is_empty(), pruned == 1, "{name}");
+    }
+    let jobs = ledger.jobs(of("run_2").await.expect("read")[0].id).await;
+    let failure = jobs.expect("read")[0].failure.clone().expect("a failure");
+    assert_eq!(
+        (failure.code.as_str(), failure.what.as_str()),
+        ("internal", "")
+    );
+
+    // Neither detection nor a person has it delivered again without its parameters.
+    let more = |names: [&str; 2]| names.map(|name| run(name, &["alice", "carol"]));
+    ledger
+        .ready(&more(["run_1", "run_2"]))
+        .await
+        .expect("again");
+    let asked = more(["run_1", "run_2"]).map(|run| ReadyRun { asked: true, ..run });
+    ledger.ready(&asked).await.expect("asked for");
+    let me = "me".to_owned();
+    let ids: Vec<i64> = ledger
+        .runs(&all)
+        .await
+        .expect("read")
+        .iter()
+        .map(|run| run.id)
+        .collect();
+    for (act, changed, pruned) in [(Act::Retry, 1, 1), (Act::Fresh, 0, 2)] {
+        let acted = ledger.act(act, (&ids, None), &me).await.expect("done");
+        assert_eq!((acted.changed, acted.pruned), (changed, pruned), "{act:?}");
+    }
+    assert_eq!(states(ledger).await.len(), 3);
+
+    // One that had no notebook is read again when it is asked for.
+    let asked = ReadyRun {
+        asked: true,
+        ..run("run_4", &["carol"])
+    };
+    ledger.ready(&[asked]).await.expect("recorded");
+    let row = of("run_4").await.expect("read").pop().expect("known");
+    assert_eq!((row.pruned_at, row.parameters.len()), (None, 1));
+    assert_eq!(claim(ledger, "carol").await.order.run, "run_4");
 }

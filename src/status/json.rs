@@ -24,6 +24,7 @@ pub fn run(run: &RunRow, jobs: &[JobRow]) -> Value {
         "state": run.state,
         "reason": run.reason,
         "parameters": run.parameters,
+        "pruned_at": run.pruned_at.map(time),
         "jobs": jobs.iter().map(job).collect::<Vec<_>>(),
     })
 }

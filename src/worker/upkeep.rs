@@ -13,9 +13,14 @@ use crate::ledger::{LedgerError, now};
 /// A clock that is ahead by more was set, and didn't drift.
 const SET: i64 = 30_000;
 
+/// Runs whose history is forgotten in one transaction.
+const PRUNED: usize = 500;
+
 /// When what was done last.
 pub(super) struct Upkeep {
     renewed: Instant,
+    /// When the next look for history that is too old is due.
+    prunes: Instant,
     /// This machine's time less the time since its start, milliseconds.
     started: i64,
 }
@@ -24,6 +29,7 @@ impl Upkeep {
     pub(super) fn new() -> Self {
         Self {
             renewed: Instant::now(),
+            prunes: Instant::now(),
             started: now() - since_boot(),
         }
     }
@@ -34,10 +40,23 @@ impl Upkeep {
         if !desk.ledger.is_shared() {
             done = done.and(self.shift(desk).await);
         }
+        let done = done.and(self.prune(desk).await);
         if let Err(error) = done {
             // The next claim tells it too; it is tried again at the next look.
             tracing::debug!(%error, "the ledger's upkeep waits");
         }
+    }
+
+    /// Forgets what is older than `keep`, a little at each look, so that nobody waits for it.
+    async fn prune(&mut self, desk: &Desk) -> Result<(), LedgerError> {
+        if Instant::now() < self.prunes {
+            return Ok(());
+        }
+        let before = now() - millis(desk.config.ledger.keep);
+        if desk.ledger.prune(before, PRUNED).await? < PRUNED {
+            self.prunes = Instant::now() + desk.config.paces.prune;
+        }
+        Ok(())
     }
 
     /// Renews the leases as long as deliveries end.

@@ -157,8 +157,8 @@ fn thousands_of_runs_are_done_in_pieces() {
         count("held") == 2499 && count("delivered") == 1
     });
     let skipped = room.run(&["skip", "h4:*", "--json"]).json();
-    let expected = serde_json::json!({ "changed": 2499, "unchanged": 1, "runs": 2500 });
-    assert_eq!(skipped, expected);
+    let counts = ["changed", "unchanged", "pruned", "runs"].map(|key| skipped[key].as_u64());
+    assert_eq!(counts, [Some(2499), Some(1), Some(0), Some(2500)]);
     assert_eq!(count("skipped"), 2499);
     let status = room.run(&["status", "--json"]).json();
     assert_eq!(

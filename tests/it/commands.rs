@@ -35,6 +35,7 @@ fn a_delivered_run_shows_every_field_of_the_contract() {
         "state",
         "reason",
         "parameters",
+        "pruned_at",
         "jobs",
     ];
     assert_eq!(keys(run), fields);

@@ -19,6 +19,7 @@ mod limits;
 mod mass;
 mod metadata;
 mod presets;
+mod prune;
 mod readers;
 mod render;
 mod roots;

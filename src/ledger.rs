@@ -125,6 +125,7 @@ impl Ledger {
     pub async fn open(location: &Location) -> Result<Self, LedgerError> {
         let engine = location.engine();
         let opened = engine.within(async {
+            location.look().await?;
             let write = location.writer().await?;
             schema::migrate(&write, engine).await?;
             Self::around(location, write, location.reader().await?).await

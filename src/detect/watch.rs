@@ -57,6 +57,8 @@ struct Room {
     /// Complete runs whose metadata are read just now.
     reading: JoinSet<(Found, Pending)>,
     next_full: Instant,
+    /// Whether another machine has this watch.
+    elsewhere: bool,
     /// Until when the root counts as another one than before: what is in it comes piece by piece.
     moved: Option<Instant>,
     /// Numbers that were used again since the last full scan.
@@ -81,6 +83,7 @@ impl Room {
             listings: Listings::default(),
             pending: HashMap::new(),
             reading: JoinSet::new(),
+            elsewhere: false,
             moved: None,
             reused: 0,
             rescan: false,
@@ -265,6 +268,9 @@ impl Room {
         if self.is_elsewhere(row.elsewhere.as_deref()) {
             return Ok(());
         }
+        if std::mem::take(&mut self.elsewhere) {
+            self.remember().await?;
+        }
         let moved = identity.is_some() && row.root.is_some() && identity != row.root;
         let full = moved || Instant::now() >= self.next_full;
         let depth = match root {
@@ -310,7 +316,11 @@ impl Room {
             self.context.health.clear(&key);
             return false;
         };
+        // Neither a hint nor what is open leads to a look.
+        self.armed = None;
         self.pending.clear();
+        self.reading = JoinSet::new();
+        self.elsewhere = true;
         let what = format!(
             "[watch.{}] is watched by {machine} already; nothing is detected here",
             self.watch.name

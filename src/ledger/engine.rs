@@ -109,6 +109,20 @@ impl Location {
         Ok(url.parse()?)
     }
 
+    /// Looks at a file that is there before anything in it is changed: opening it for writing
+    /// already turns on its write-ahead log.
+    pub(super) async fn look(&self) -> Result<(), LedgerError> {
+        match self {
+            Self::File(file) if file.exists() => {
+                let reader = self.reader().await?;
+                let fit = super::schema::expect_fit(&reader).await;
+                reader.close().await;
+                fit
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The connections that write: one, or few that take turns.
     pub(super) async fn writer(&self) -> Result<AnyPool, LedgerError> {
         let setup = match self.engine() {

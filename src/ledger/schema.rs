@@ -182,11 +182,6 @@ const WORDS: &[(&str, &str)] = &[
 
 /// Brings the ledger to today's schema, each step in one transaction.
 pub(super) async fn migrate(pool: &AnyPool, engine: Engine) -> Result<(), LedgerError> {
-    if engine == Engine::Sqlite {
-        expect_safe_sqlite(pool).await?;
-        expect_known(pool, engine).await?;
-        expect_sound(pool).await?;
-    }
     loop {
         let mut transaction = pool.begin_with(engine.begin()).await?;
         if engine == Engine::Postgres {
@@ -203,6 +198,13 @@ pub(super) async fn migrate(pool: &AnyPool, engine: Engine) -> Result<(), Ledger
         transaction.execute(sqlx::AssertSqlSafe(stamp)).await?;
         transaction.commit().await?;
     }
+}
+
+/// An error if a file can't be used as it is.
+pub(super) async fn expect_fit(pool: &AnyPool) -> Result<(), LedgerError> {
+    expect_safe_sqlite(pool).await?;
+    expect_known(pool, Engine::Sqlite).await?;
+    expect_sound(pool).await
 }
 
 impl Engine {

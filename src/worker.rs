@@ -38,7 +38,7 @@ pub async fn run(desk: Arc<Desk>, ready: Arc<Notify>, mut stop: watch::Receiver<
         alone: None,
         stop: stop.clone(),
     };
-    let mut upkeep = Upkeep::new();
+    let mut upkeep = Upkeep::new(&desk.config.paces);
     let mut probes = probe::Probes::default();
     while !*stop.borrow() {
         upkeep.look(&desk, &worker.leases).await;

@@ -9,6 +9,7 @@ use super::lease::Leases;
 use crate::deliver::Desk;
 use crate::job::millis;
 use crate::ledger::{LedgerError, now};
+use crate::retry::Paces;
 
 /// A clock that is ahead by more was set, and didn't drift.
 const SET: i64 = 30_000;
@@ -26,10 +27,11 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(paces: &Paces) -> Self {
         Self {
             renewed: Instant::now(),
-            prunes: Instant::now(),
+            // A clock that is wrong when the machine starts has been set by then.
+            prunes: Instant::now() + paces.prune,
             started: now() - since_boot(),
         }
     }

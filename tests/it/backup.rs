@@ -200,3 +200,25 @@ fn backup_and_restore_end_with_the_codes_of_the_contract() {
         "{back:?}"
     );
 }
+
+#[test]
+fn what_was_torn_in_the_writing_when_the_power_went_is_left_out() {
+    let mut room = Room::new(DIRECTORY);
+    room.start();
+    (1..=5).for_each(|number| drop(room.make_run(number)));
+    room.await_delivered(5, 20);
+    room.kill();
+    let before = room.runs();
+    // The first half of a frame of a transaction that was never reported.
+    let log = room.path("state/ledger.db-wal");
+    let mut bytes = fs::read(&log).expect("a log");
+    bytes.extend_from_within(32..2000);
+    fs::write(&log, bytes).expect("written");
+    assert_eq!(room.runs(), before);
+    room.start();
+    room.make_run(6);
+    room.await_delivered(6, 20);
+    assert_eq!(files(&room.path("notebooks")).len(), 6);
+    assert_eq!(room.stop(), 0);
+    assert_ledger_is_sound(&room);
+}

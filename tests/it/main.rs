@@ -15,6 +15,7 @@ mod hostile;
 mod kill;
 mod layouts;
 mod learn;
+mod ledgers;
 mod limits;
 mod mass;
 mod metadata;

@@ -9,6 +9,7 @@ use tokio::task::block_in_place;
 use crate::config::checked::{self, Kind};
 use crate::failure::Failure;
 use crate::jupyter::{Jupyter, JupyterPlace};
+use crate::ledger::Ledger;
 use crate::path::Directory;
 use crate::retry::Paces;
 pub use terms::{Accepted, Found, Report, Wanted, temporary};
@@ -22,19 +23,21 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// Prepares a destination; asks nothing yet.
+    /// Prepares a destination; asks nothing yet. With a `ledger`, users' servers are started at the
+    /// pace that all who use it share; without one, whenever they are needed.
     ///
     /// # Errors
     /// When its certificate authorities can't be read.
     pub fn new(
         table: &checked::Destination,
-        paces: &Paces,
-        contact: Option<&str>,
+        ledger: Option<&Ledger>,
+        (paces, contact): (&Paces, Option<&str>),
     ) -> Result<Self, Failure> {
         Ok(match &table.kind {
             Kind::Path { root, open } => Self::Directory(Directory::new(root, open.as_deref())),
             Kind::Hub(_) | Kind::Server(_) => {
-                Self::Jupyter(Box::new(Jupyter::new(&table.kind, paces, contact)?))
+                let jupyter = Jupyter::new(&table.kind, ledger.cloned(), (paces, contact))?;
+                Self::Jupyter(Box::new(jupyter))
             }
         })
     }

@@ -42,13 +42,16 @@ pub enum Pace {
     Throttled,
     /// Starting the server failed: 30 s doubling to 10 min, since a hub may exit after a few.
     Spawn,
+    /// Nbcourier itself must not go on yet: as long as the failure says. The time does not count
+    /// towards giving up, and nothing is wrong with the destination.
+    Told,
 }
 
 impl Pace {
     /// Whether waiting at this pace is excused from the age at which a job is given up.
     #[must_use]
-    pub fn is_outage(self) -> bool {
-        matches!(self, Self::Outage | Self::Throttled)
+    pub fn is_excused(self) -> bool {
+        matches!(self, Self::Outage | Self::Throttled | Self::Told)
     }
 }
 
@@ -134,6 +137,7 @@ codes! {
     HubError "hub-error" Retry(Pace::Ordinary), Job, "if it lasts, give the message to the hub's administrator";
     SpawnFailed "spawn-failed" Retry(Pace::Spawn), User, "see the hub's message; if the options are meant, compare `spawn_options` with the hub's own start page";
     SpawnTimeout "spawn-timeout" Retry(Pace::Spawn), User, "raise `spawn_timeout` if the site is slow; else tell the hub's administrator";
+    SpawnLimited "spawn-limited" Retry(Pace::Told), User, "nothing; servers are started at a bounded rate, and nbcourier waits as told";
     LedgerUnwritable "ledger-unwritable" Retry(Pace::Outage), Job, "free space on the disk of the state directory, or restore its permissions; nothing is lost";
     LeaseLost "lease-lost" Retry(Pace::Soon), Job, "nothing; another machine goes on with it";
     Internal "internal" Retry(Pace::Ordinary), Job, "please report this with the log";

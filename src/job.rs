@@ -186,6 +186,12 @@ pub enum Outcome {
     Interrupted,
 }
 
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 /// What [`advance`] needs to know of a job. Times are milliseconds since 1970, UTC.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
@@ -239,7 +245,7 @@ pub fn advance(
         Class::Retry(pace) => pace,
     };
     let age = now - job.created_at - job.excused_ms;
-    if !pace.is_outage() && age > millis(policy.give_up_after) {
+    if !pace.is_excused() && age > millis(policy.give_up_after) {
         return Next::Fail;
     }
     let span = match pace {
@@ -247,12 +253,15 @@ pub fn advance(
         Pace::Ordinary | Pace::Outage => (policy.first, policy.longest),
         Pace::Throttled if failure.retry_after.is_some() => paces.soon,
         Pace::Throttled => paces.throttled,
+        // The attempts may not all have been starts.
+        Pace::Spawn if failure.retry_after.is_some() => (paces.soon.0, paces.soon.0),
         Pace::Spawn => paces.spawn,
+        Pace::Told => (paces.soon.0, paces.soon.0),
     };
     let wait = backoff(span, job.attempts, failure.retry_after, unit_random);
     Next::Wait {
         at: now.saturating_add(millis(wait)),
-        excused: pace.is_outage(),
+        excused: pace.is_excused(),
     }
 }
 
@@ -293,6 +302,8 @@ mod tests {
         assert_eq!(next(Code::HubBusy, 1, 0, None), wait(120, true));
         assert_eq!(next(Code::HubBusy, 1, 0, Some(2)), wait(2, true));
         assert_eq!(next(Code::SpawnFailed, 2, 0, None), wait(60, false));
+        assert_eq!(next(Code::SpawnFailed, 9, 0, Some(40)), wait(40, false));
+        assert_eq!(next(Code::SpawnLimited, 9, 0, Some(40)), wait(40, true));
         assert_eq!(next(Code::TokenUnknown, 1, 0, None), Next::Hold);
         assert_eq!(next(Code::NotebookRejected, 1, 0, None), Next::Fail);
     }
@@ -301,9 +312,9 @@ mod tests {
     fn a_job_is_given_up_by_age_but_never_for_an_outage() {
         let fifteen_days = 15 * 86_400_000;
         assert_eq!(next(Code::HubError, 9, fifteen_days, None), Next::Fail);
-        assert!(matches!(
-            next(Code::HubDown, 9, fifteen_days, None),
-            Next::Wait { .. }
-        ));
+        for code in [Code::HubDown, Code::SpawnLimited] {
+            let next = next(code, 9, fifteen_days, None);
+            assert!(matches!(next, Next::Wait { excused: true, .. }), "{code:?}");
+        }
     }
 }

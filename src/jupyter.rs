@@ -1,7 +1,7 @@
 //! A `JupyterHub` or a plain Jupyter Server as a destination.
 //!
-//! Reports what it saw and never decides about retries; the one exception is the pace of starts
-//! that fail, which belongs to the user's server and not to a job.
+//! Reports what it saw and never decides about retries. When a user's server may be started belongs
+//! to the server and not to a job: [`crate::spawns`].
 
 mod classify;
 mod contents;
@@ -22,6 +22,7 @@ use crate::config::secret::{Secret, SecretRef};
 use crate::destination::terms::{Accepted, Report};
 use crate::failure::{Code, Failure};
 use crate::http::{Client, Reply};
+use crate::ledger::Ledger;
 use crate::retry::Paces;
 use classify::{Call, classify};
 pub use contents::JupyterPlace;
@@ -35,6 +36,8 @@ pub struct Jupyter {
     hub: Option<Hub>,
     token: SecretRef,
     paces: Paces,
+    /// Where starts of servers are recorded.
+    ledger: Option<Ledger>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
     /// Whose token was seen last, by its fingerprint.
     owner: Mutex<Option<(String, String)>>,
@@ -44,7 +47,11 @@ pub struct Jupyter {
 
 impl Jupyter {
     /// Prepares a destination; asks nothing yet.
-    pub(crate) fn new(kind: &Kind, paces: &Paces, contact: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        kind: &Kind,
+        ledger: Option<Ledger>,
+        (paces, contact): (&Paces, Option<&str>),
+    ) -> Result<Self, Failure> {
         let (base, token, ca_file, hub) = match kind {
             Kind::Hub(hub) => (&hub.url, &hub.token, &hub.ca_file, Some(hub.clone())),
             Kind::Server(server) => (&server.url, &server.token, &server.ca_file, None),
@@ -56,6 +63,7 @@ impl Jupyter {
             hub,
             token: token.clone(),
             paces: *paces,
+            ledger,
             gates: Mutex::default(),
             owner: Mutex::default(),
             directories: Mutex::default(),

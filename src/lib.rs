@@ -16,6 +16,7 @@ pub mod notebook;
 pub mod path;
 pub mod retry;
 pub mod run;
+pub mod spawns;
 pub mod status;
 pub mod text;
 pub mod worker;

@@ -14,7 +14,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("config", &["failure", "notebook", "retry", "run", "text"]),
     ("health", &[]),
     ("http", &["config", "failure"]),
-    ("ledger", &["failure", "job", "retry", "run"]),
+    ("spawns", &["job", "retry"]),
+    ("ledger", &["failure", "job", "retry", "run", "spawns"]),
     (
         "detect",
         &[
@@ -28,14 +29,18 @@ const RULES: &[(&str, &[&str])] = &[
             "destination",
             "failure",
             "http",
+            "ledger",
             "notebook",
             "retry",
+            "spawns",
         ],
     ),
     ("path", &["config", "destination", "failure", "notebook"]),
     (
         "destination",
-        &["config", "failure", "http", "jupyter", "path", "retry"],
+        &[
+            "config", "failure", "http", "jupyter", "ledger", "path", "retry",
+        ],
     ),
 ];
 
@@ -45,6 +50,7 @@ const PURE: &[&str] = &[
     "failure",
     "job",
     "retry",
+    "spawns",
     "text",
     "notebook",
     "config/checked",

@@ -255,7 +255,9 @@ async fn destination(
     deliver: bool,
 ) -> Vec<Check> {
     let name = format!("destination {}", table.name);
-    let opened = match Destination::new(table, &config.paces, config.contact.as_deref()) {
+    // A person asks for the starts of `--deliver`: they are not the daemon's.
+    let manner = (&config.paces, config.contact.as_deref());
+    let opened = match Destination::new(table, None, manner) {
         Ok(opened) => opened,
         Err(failure) => return vec![Check::failed(&name, &failure, exit_code(failure.code))],
     };

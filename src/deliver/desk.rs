@@ -39,10 +39,9 @@ impl Desk {
     /// Opens the destinations of a configuration.
     #[must_use]
     pub fn new(config: Arc<Config>, ledger: Ledger, health: Arc<Health>) -> Self {
-        let contact = config.contact.as_deref();
-        let open = |d: &checked::Destination| {
-            (d.name.clone(), Destination::new(d, &config.paces, contact))
-        };
+        let manner = (&config.paces, config.contact.as_deref());
+        let open =
+            |d: &checked::Destination| (d.name.clone(), Destination::new(d, Some(&ledger), manner));
         Self {
             destinations: config.destinations.iter().map(open).collect(),
             permits: Mutex::default(),

@@ -1,17 +1,15 @@
 //! Making sure that a user's server runs.
 //!
 //! The user model and the server itself decide, never the status of the POST: `JupyterHub` 6.1
-//! answers 201 while a spawn is pending if the one before had failed. One start at a time for each
-//! user, and a pause after failed ones: some hubs shut themselves down after a few.
+//! answers 201 while a spawn is pending if the one before had failed.
 
-use std::collections::VecDeque;
+mod allowed;
+mod progress;
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use eventsource_stream::Eventsource as _;
-use futures_util::StreamExt as _;
 use reqwest::Method;
-use serde_json::Value;
 use url::Url;
 
 use super::classify::{Call, classify};
@@ -20,69 +18,31 @@ use super::{Jupyter, lock};
 use crate::config::checked::Hub;
 use crate::config::secret::Secret;
 use crate::failure::{Code, Failure};
-use crate::retry::backoff;
-
-/// Starts of one user's server in an hour, of those that fail.
-const FAILURES_AN_HOUR: usize = 5;
 
 /// How long a ready server may stay without a route before it is reported.
 const ROUTE: Duration = Duration::from_secs(10);
-
-/// How long a progress without news is followed before the model is asked again: a proxy may hold
-/// the stream back.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// What is known of one user's server.
 #[derive(Default)]
 pub(super) struct Gate {
     /// Its URL when it was last found ready.
     ready: Mutex<Option<Url>>,
-    /// Held by the one who starts it.
-    starts: tokio::sync::Mutex<Failures>,
+    /// Held by the one who starts it; what the last start failed by, in the hub's words.
+    starts: tokio::sync::Mutex<Option<Failure>>,
 }
 
-/// The failed starts of one user's server.
-#[derive(Default)]
-struct Failures {
-    in_a_row: u32,
-    recent: VecDeque<Instant>,
-    last: Option<(Failure, Instant)>,
+/// What a hub answered to the wish for a start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Posted {
+    Started,
+    Running,
+    Stopping,
 }
 
 impl Gate {
     /// Forgets that the server was ready.
     pub(super) fn forget(&self) {
         *lock(&self.ready) = None;
-    }
-}
-
-impl Failures {
-    /// The last failure again, while its pause lasts.
-    fn standing(&self) -> Result<(), Failure> {
-        match &self.last {
-            Some((failure, until)) if *until > Instant::now() => Err(failure
-                .clone()
-                .after(Some(until.duration_since(Instant::now())))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Adds a failure; its pause grows with each in a row, and with more than five in an hour
-    /// lasts until the first of them is an hour old. The hour scales with the pace.
-    fn add(&mut self, failure: Failure, (first, longest): (Duration, Duration)) -> Failure {
-        let now = Instant::now();
-        let hour = first * 120;
-        self.in_a_row += 1;
-        self.recent.retain(|at| now.duration_since(*at) < hour);
-        self.recent.push_back(now);
-        let mut pause = backoff((first, longest), self.in_a_row, failure.retry_after, 0.0);
-        if self.recent.len() >= FAILURES_AN_HOUR
-            && let Some(oldest) = self.recent.front()
-        {
-            pause = pause.max((*oldest + hour).duration_since(now));
-        }
-        self.last = Some((failure.clone(), now + pause));
-        failure.after(Some(pause))
     }
 }
 
@@ -98,21 +58,21 @@ impl Jupyter {
         if let Some(url) = lock(&gate.ready).clone() {
             return Ok(url);
         }
-        let mut failures = gate.starts.lock().await;
+        let mut last = gate.starts.lock().await;
         if let Some(url) = lock(&gate.ready).clone() {
             return Ok(url);
         }
-        match self.start(hub, token, user, &failures).await {
+        match self.start(hub, token, user, last.as_ref()).await {
             Ok(url) => {
-                *failures = Failures::default();
+                self.start_ended(hub, user, true).await;
+                *last = None;
                 *lock(&gate.ready) = Some(url.clone());
                 Ok(url)
             }
-            Err(failure)
-                if matches!(failure.code, Code::SpawnFailed | Code::SpawnTimeout)
-                    && failure.retry_after.is_none() =>
-            {
-                Err(failures.add(failure, self.paces.spawn))
+            Err(failure) if has_failed(&failure) => {
+                *last = Some(failure.clone());
+                let wait = self.start_ended(hub, user, false).await;
+                Err(failure.after(wait))
             }
             Err(failure) => Err(failure),
         }
@@ -123,7 +83,7 @@ impl Jupyter {
         hub: &Hub,
         token: &Secret,
         user: &str,
-        failures: &Failures,
+        last: Option<&Failure>,
     ) -> Result<Url, Failure> {
         let deadline = Instant::now() + hub.spawn_timeout;
         let patience = Instant::now() + ROUTE;
@@ -135,22 +95,23 @@ impl Jupyter {
                     Err(failure) if failure.code != Code::NoRoute => return Err(failure),
                     // It may have crashed unnoticed: asked for a start, the hub looks.
                     Err(_) if hub.spawn && !asked => {
-                        asked = self.post_start(hub, token, user).await?
+                        asked = self.ask_to_start(hub, token, user, last).await?;
                     }
                     Err(failure) if Instant::now() > patience => return Err(failure),
                     Err(_) => {}
                 },
-                Server::Starting => self.follow(hub, token, user, deadline).await,
+                Server::Starting => {
+                    // Who asked for it is all the same: a daemon before this one, another machine.
+                    asked = true;
+                    self.follow(hub, token, user, deadline).await;
+                }
                 Server::Stopping => {}
                 Server::Stopped if !hub.spawn => {
                     let what = format!("{user}'s server is not running and `spawn` is false");
                     return Err(Code::ServerNotRunning.failure(what));
                 }
                 Server::Stopped if asked => return Err(self.failed(hub, token, user).await),
-                Server::Stopped => {
-                    failures.standing()?;
-                    asked = self.post_start(hub, token, user).await?;
-                }
+                Server::Stopped => asked = self.ask_to_start(hub, token, user, last).await?,
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -161,88 +122,50 @@ impl Jupyter {
         Err(Code::SpawnTimeout.failure(what))
     }
 
-    /// Asks for a start. `false`: it is still stopping, ask again.
-    async fn post_start(&self, hub: &Hub, token: &Secret, user: &str) -> Result<bool, Failure> {
-        let mut request = self.client.request(
-            Method::POST,
-            self.url(&Self::server_path(hub, user))?,
-            Some(token),
-        );
+    /// Asks for a start if it is allowed now. `false`: it is still stopping, ask again.
+    async fn ask_to_start(
+        &self,
+        hub: &Hub,
+        token: &Secret,
+        user: &str,
+        last: Option<&Failure>,
+    ) -> Result<bool, Failure> {
+        self.start_allowed(hub, user, last).await?;
+        let posted = self.post_start(hub, token, user).await;
+        let begun = match &posted {
+            Ok(posted) => *posted == Posted::Started,
+            Err(failure) => has_failed(failure),
+        };
+        if !begun {
+            self.start_turned_down(hub, user).await;
+        }
+        Ok(posted? != Posted::Stopping)
+    }
+
+    async fn post_start(&self, hub: &Hub, token: &Secret, user: &str) -> Result<Posted, Failure> {
+        let url = self.url(&Self::server_path(hub, user))?;
+        let mut request = self.client.request(Method::POST, url, Some(token));
         // Without a body the hub repeats the user's last choice.
         if let Some(options) = &hub.spawn_options {
             request = request.json(options);
         }
         // A lost answer is no harm: at the next attempt the model tells.
         let reply = self.client.send(request, false).await?;
-        if matches!(reply.status, 201 | 202)
-            || (reply.status == 400 && reply.words().contains("already running"))
-        {
+        if matches!(reply.status, 201 | 202) {
             tracing::info!(user, "starting the server");
-            return Ok(true);
+            return Ok(Posted::Started);
+        }
+        if reply.status == 400 && reply.words().contains("already running") {
+            return Ok(Posted::Running);
         }
         let failure = classify(Call::Spawn, &reply);
         match failure.code {
-            Code::ServerStopped => Ok(false),
-            Code::SpawnFailed => Err(self.failed(hub, token, user).await),
+            Code::ServerStopped => Ok(Posted::Stopping),
+            Code::SpawnFailed if failure.retry_after.is_none() => {
+                Err(self.failed(hub, token, user).await)
+            }
             _ => Err(failure),
         }
-    }
-
-    /// A failed start in the hub's words: the POST's answer has none, the progress has.
-    async fn failed(&self, hub: &Hub, token: &Secret, user: &str) -> Failure {
-        let soon = Instant::now() + Duration::from_secs(5);
-        let told = self.progress(hub, token, user, soon).await;
-        let why = told
-            .filter(|why| !why.is_empty())
-            .unwrap_or_else(|| "the hub gives no reason".into());
-        let options = match &hub.spawn_options {
-            Some(options) => format!("; spawn_options sent: {options}"),
-            None => String::new(),
-        };
-        Code::SpawnFailed.failure(format!("{user}'s server did not start: {why}{options}"))
-    }
-
-    /// Waits until the start is over, one way or the other; what it came to, the model tells.
-    async fn follow(&self, hub: &Hub, token: &Secret, user: &str, deadline: Instant) {
-        let told = self.progress(hub, token, user, deadline).await;
-        tracing::debug!(user, told, "the start is over");
-    }
-
-    /// Reads the progress until it ends; the message of a failure, if there is one.
-    async fn progress(
-        &self,
-        hub: &Hub,
-        token: &Secret,
-        user: &str,
-        deadline: Instant,
-    ) -> Option<String> {
-        let url = self
-            .url(&format!("{}/progress", Self::server_path(hub, user)))
-            .ok()?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        let request = self.get(url, Some(token)).timeout(left);
-        let (reply, answer) = self.client.stream(request).await.ok()?;
-        if reply.status != 200 {
-            return None;
-        }
-        let mut events = answer.bytes_stream().eventsource();
-        while let Ok(Some(Ok(event))) = tokio::time::timeout(SILENCE, events.next()).await {
-            let event: Value = serde_json::from_str(&event.data).unwrap_or(Value::Null);
-            if event["failed"] == true {
-                let message = event["message"].as_str().unwrap_or_default();
-                return Some(
-                    message
-                        .chars()
-                        .map(|c| if c.is_control() { ' ' } else { c })
-                        .take(300)
-                        .collect(),
-                );
-            }
-            if event["ready"] == true {
-                return None;
-            }
-        }
-        None
     }
 
     /// The server's URL if it answers there: after a restart of the proxy, or a crash, the model
@@ -263,22 +186,8 @@ impl Jupyter {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failed_starts_come_slower_and_at_most_five_an_hour() {
-        let pace = (Duration::from_secs(30), Duration::from_secs(600));
-        let mut failures = Failures::default();
-        assert!(failures.standing().is_ok());
-        let mut pauses = Vec::new();
-        for _ in 0..5 {
-            let failure = failures.add(Code::SpawnFailed.failure("x"), pace);
-            pauses.push(failure.retry_after.expect("a pause").as_secs());
-            assert!(failures.standing().is_err());
-        }
-        assert_eq!(pauses[..4], [30, 60, 120, 240]);
-        assert!(pauses[4] >= 3590, "{pauses:?}");
-    }
+/// Whether a start came to nothing. With a time to come again nothing was tried: the hub was too
+/// busy, or the pause after a failure lasts.
+fn has_failed(failure: &Failure) -> bool {
+    matches!(failure.code, Code::SpawnFailed | Code::SpawnTimeout) && failure.retry_after.is_none()
 }

@@ -44,6 +44,8 @@ impl Ledger {
             "UPDATE holds SET next_probe_at = next_probe_at + $1 \
              WHERE next_probe_at BETWEEN 1 AND 9000000000000",
             "UPDATE destinations SET returned_at = returned_at + $1",
+            "UPDATE spawns SET begun_at = begun_at + $1, ends_by = ends_by + $1, \
+               ended_at = ended_at + $1",
         ] {
             sqlx::query(sql).bind(by).execute(&mut *db).await?;
         }

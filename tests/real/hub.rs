@@ -43,8 +43,9 @@ pub fn request(method: &str, url: &str, token: &str, body: &str) -> (u16, Value)
     )
 }
 
-/// A hub with the users alice, bob and carol; the service `nbcourier` may act for alice and bob.
+/// A hub with its users and carol; the service `nbcourier` may act for all but carol.
 pub struct Hub {
+    users: &'static [&'static str],
     pub dir: tempfile::TempDir,
     pub url: String,
     pub token: String,
@@ -57,9 +58,16 @@ pub struct Hub {
 }
 
 impl Hub {
+    /// With the users alice and bob.
     pub fn start() -> Self {
+        Self::of(&["alice", "bob"])
+    }
+
+    /// With these users.
+    pub fn of(users: &'static [&'static str]) -> Self {
         let ports = [free_port(), free_port(), free_port()];
         let mut hub = Self {
+            users,
             dir: tempfile::tempdir().expect("a temporary directory"),
             url: format!("http://127.0.0.1:{}", ports[0]),
             token: token(),
@@ -116,7 +124,7 @@ impl Hub {
             .env("PATH", format!("{}:{path}", bin.display()))
             .env("NBC_REPOSITORY", root)
             .env("NBC_HUB_DIR", self.dir.path())
-            .env("NBC_HUB_USERS", "alice,bob")
+            .env("NBC_HUB_USERS", self.users.join(","))
             .env("NBC_HUB_PASSWORD", "test")
             .env("NBC_HUB_PORT", port)
             .env("NBC_HUB_INTERNAL_PORT", internal)
@@ -149,6 +157,17 @@ impl Hub {
     /// What the next starts of a user's server do.
     pub fn script(&self, user: &str, text: &str) {
         fs::write(self.dir.path().join("script").join(user), text).expect("a script");
+    }
+
+    /// The starts as the hub saw them: what happened, whose server, when (seconds).
+    pub fn starts(&self) -> Vec<(String, String, f64)> {
+        let text = fs::read_to_string(self.dir.path().join("starts")).unwrap_or_default();
+        let line = |line: &str| {
+            let mut words = line.split(' ').map(str::to_owned);
+            let (what, user) = (words.next()?, words.next()?);
+            Some((what, user, words.next()?.parse().ok()?))
+        };
+        text.lines().filter_map(line).collect()
     }
 
     pub fn home(&self, user: &str) -> PathBuf {
@@ -211,7 +230,7 @@ impl Drop for Hub {
                 fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
             );
         }
-        for user in ["alice", "bob", "carol"] {
+        for user in self.users.iter().chain(&["carol"]) {
             let _ = self.api("DELETE", &format!("users/{user}/server"), &self.admin, "");
         }
     }

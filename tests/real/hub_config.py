@@ -3,24 +3,43 @@
 import asyncio
 import os
 import pathlib
+import time
 
 here = pathlib.Path(os.environ["NBC_REPOSITORY"])
 exec((here / "config/demo/jupyterhub_config.py").read_text())
 
 
 class ScriptedSpawner(HomeSpawner):  # noqa: F821
-    """Fails or waits as the file `script/USER` says: `fail N` or `slow SECONDS`."""
+    """Fails or waits as the file `script/USER` says: `fail N SECONDS` fails N times, after so many
+    seconds each, `slow SECONDS` waits once. The file `starts` tells of every start."""
 
     async def start(self):
+        self.note("begins")
+        try:
+            await self.obey()
+            address = await super().start()
+        except BaseException:
+            self.note("fails")
+            raise
+        self.note("runs")
+        return address
+
+    async def obey(self):
         script = root / "script" / self.user.name  # noqa: F821
-        word, number = (script.read_text().split() + ["", "0"])[:2] if script.exists() else ("", "0")
-        if word == "fail" and int(number) > 0:
-            script.write_text(f"fail {int(number) - 1}")
-            raise RuntimeError("no room on the cluster today")
+        words = script.read_text().split() if script.exists() else []
+        word, number, seconds = words + ["", "0", "0"][len(words) :]
+        if word == "fail":
+            await asyncio.sleep(int(seconds))
+            if int(number) > 0:
+                script.write_text(f"fail {int(number) - 1} {seconds}")
+                raise RuntimeError("no room on the cluster today")
         if word == "slow":
             script.unlink()
             await asyncio.sleep(int(number))
-        return await super().start()
+
+    def note(self, what):
+        with open(root / "starts", "a") as starts:  # noqa: F821
+            starts.write(f"{what} {self.user.name} {time.time()}\n")
 
 
 c = get_config()  # noqa: F821

@@ -17,5 +17,6 @@ mod mounts;
 mod papermill;
 mod percent;
 mod proxy;
+mod spawns;
 mod tokens;
 mod world;

@@ -79,7 +79,7 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
         all_armed
     });
     if only != Some(Only::Detect) {
-        let desk = Arc::new(Desk::new(config, ledger.clone(), health));
+        let desk = Arc::new(Desk::new(config, ledger.clone(), health, stopped.clone()));
         tasks.spawn(ledger.clone().listen(ready.clone(), stopped.clone()));
         tasks.spawn(worker::run(desk, ready, stopped));
     }

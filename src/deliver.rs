@@ -31,11 +31,11 @@ const FULL: Duration = Duration::from_millis(100);
 pub async fn deliver(desk: &Desk, job: &Claimed) -> Outcome {
     match attempt(desk, job).await {
         Ok((created, url)) => Outcome::Delivered(created, url),
-        Err(failure) => Outcome::Failed(failure),
+        Err(outcome) => outcome,
     }
 }
 
-async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>), Failure> {
+async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>), Outcome> {
     let destination = desk.destination(&job.order.destination)?;
     let user = user_of(&desk.config, job)?;
     let (chosen, table) = Chosen::for_order(&desk.config, &job.order)?;
@@ -48,12 +48,12 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
         Chosen::Contents(_) => None,
     };
     enter(desk, job, Step::Network).await?;
-    let place = destination
-        .open(
-            user.as_deref(),
-            desk.memory(&job.order.destination).await.as_ref(),
-        )
-        .await?;
+    let memory = desk.memory(&job.order.destination).await;
+    // A server may take minutes to start; it goes on doing so when nobody waits for it.
+    let place = tokio::select! {
+        place = destination.open(user.as_deref(), memory.as_ref()) => place?,
+        () = desk.stopped() => return Err(Outcome::Interrupted),
+    };
     let notebook = match early {
         Some(notebook) => notebook,
         None => {
@@ -67,7 +67,7 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
     };
     let _permits = desk.permit(&job.order.destination, &job.user).await;
     sweep_once(desk, job, &place, &notebook.path).await?;
-    create(desk, job, &place, &notebook).await
+    Ok(create(desk, job, &place, &notebook).await?)
 }
 
 /// Records what the job does now; an error if it is no longer ours.

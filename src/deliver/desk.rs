@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::Config;
 use crate::config::checked;
@@ -33,12 +33,19 @@ pub struct Desk {
     warned: Mutex<HashSet<String>>,
     /// Jobs that are being rendered.
     rendering: Mutex<HashSet<i64>>,
+    /// True once the daemon stops.
+    stop: watch::Receiver<bool>,
 }
 
 impl Desk {
     /// Opens the destinations of a configuration.
     #[must_use]
-    pub fn new(config: Arc<Config>, ledger: Ledger, health: Arc<Health>) -> Self {
+    pub fn new(
+        config: Arc<Config>,
+        ledger: Ledger,
+        health: Arc<Health>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         let manner = (&config.paces, config.contact.as_deref());
         let open =
             |d: &checked::Destination| (d.name.clone(), Destination::new(d, Some(&ledger), manner));
@@ -51,7 +58,14 @@ impl Desk {
             swept: Mutex::default(),
             warned: Mutex::default(),
             rendering: Mutex::default(),
+            stop,
         }
+    }
+
+    /// Waits until the daemon stops.
+    pub(super) async fn stopped(&self) {
+        // An error means that the daemon is gone already.
+        let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }
 
     /// The destination of that name.

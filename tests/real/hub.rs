@@ -230,9 +230,14 @@ impl Drop for Hub {
                 fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
             );
         }
-        for user in self.users.iter().chain(&["carol"]) {
+        let stop = |user: &str| {
             let _ = self.api("DELETE", &format!("users/{user}/server"), &self.admin, "");
-        }
+        };
+        std::thread::scope(|scope| {
+            for user in self.users.iter().chain(&["carol"]) {
+                scope.spawn(|| stop(user));
+            }
+        });
     }
 }
 

@@ -61,7 +61,7 @@ fn after_two_failures_servers_are_started_one_after_the_other_until_one_succeeds
     let users = ["ann", "ben", "cat", "dan", "eve"];
     let hub = Hub::of(&["ann", "ben", "cat", "dan", "eve"]);
     for user in &users[..3] {
-        hub.script(user, "fail 2 2");
+        hub.script(user, "fail 2 1");
     }
     let mut room = room_for(&hub, &users, "");
     for (number, user) in (1..).zip(&users[..3]) {
@@ -79,7 +79,7 @@ fn after_two_failures_servers_are_started_one_after_the_other_until_one_succeeds
     );
 
     for user in &users[3..] {
-        hub.script(user, "fail 9 3");
+        hub.script(user, "fail 9 2");
     }
     make_run_of(&room, 4, "dan");
     make_run_of(&room, 5, "eve");

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::room::{Room, complete};
-use crate::{Row, mb, thousands};
+use crate::table::{Row, mb};
+use crate::thousands;
 
 /// Makes the runs aside.
 fn prepare(room: &Room, count: usize) {

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::room::{Room, Watched, complete};
-use crate::{Row, mb, median, ms, thousands};
+use crate::room::{Room, complete};
+use crate::table::{Row, mb, median, ms};
+use crate::thousands;
+use crate::watched::Watched;
 
 /// How long a daemon may be busy with itself after its start.
 const SETTLES: Duration = Duration::from_secs(120);

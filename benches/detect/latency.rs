@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
 use crate::room::{Room, complete};
-use crate::{Row, ms, quantile};
+use crate::table::{Row, ms, quantile};
 
 /// Between what a run begins with and its marker, and between two runs.
 const PACE: Duration = Duration::from_millis(15);

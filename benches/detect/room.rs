@@ -9,17 +9,14 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::support::Process;
+use crate::watched::Watched;
 
 /// How long anything may take at all.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
-
-/// Ticks in which Linux counts the time of processes.
-const TICKS: f64 = 100.0;
 
 /// The head of each configuration: no notebook can be made, so that nothing is delivered.
 const HEAD: &str = "[daemon]\nstate = \"state\"\n[status]\nlisten = \"127.0.0.1:0\"\n\
@@ -88,7 +85,7 @@ impl Room {
         let begun = Instant::now();
         let mut process = Process::start(
             Command::new(python)
-                .arg(root.join("benches/peer.py"))
+                .arg(root.join("benches/peer/detect.py"))
                 .args([self.path("data"), self.path("queue.jsonl")])
                 .stdout(Stdio::piped())
                 .stderr(log),
@@ -124,40 +121,6 @@ impl Room {
 
 pub(crate) fn complete(run: &Path) {
     File::create(run.join("DONE")).expect("a marker");
-}
-
-/// A process, and what it uses.
-pub(crate) struct Watched(Process);
-
-impl Watched {
-    fn of_proc(&self, file: &str) -> String {
-        fs::read_to_string(format!("/proc/{}/{file}", self.0.0.id())).expect("the process lives")
-    }
-
-    /// A memory figure, in bytes: `VmHWM` or `VmRSS`.
-    pub(crate) fn memory(&self, key: &str) -> f64 {
-        let status = self.of_proc("status");
-        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
-        let (_, value) = lines.find(|(name, _)| *name == key).expect("the figure");
-        let number = value.split_whitespace().next().expect("a number");
-        number.parse::<f64>().expect("a number") * 1024.0
-    }
-
-    /// The seconds of a core that it has used.
-    pub(crate) fn used(&self) -> f64 {
-        let stat = self.of_proc("stat");
-        let (_, fields) = stat.rsplit_once(')').expect("a name");
-        let fields = fields.split_whitespace().skip(11).take(2);
-        fields
-            .map(|ticks| ticks.parse::<f64>().expect("ticks"))
-            .sum::<f64>()
-            / TICKS
-    }
-
-    pub(crate) fn stop(mut self) {
-        self.0.signal(Signal::TERM);
-        self.0.wait(60);
-    }
 }
 
 /// The script that does the same with watchdog.

@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::room::Room;
-use crate::{Row, median};
+use crate::table::{Row, median};
 
 /// A file's first part is written again and again: what is measured is the writing, not the disk.
 const SPAN: u64 = 16 << 20;

@@ -54,7 +54,7 @@ pub struct Hub {
     proxy_token: String,
     ports: [u16; 3],
     hub: Option<Process>,
-    proxy: Option<Process>,
+    pub proxy: Option<Process>,
 }
 
 impl Hub {
@@ -84,7 +84,7 @@ impl Hub {
         hub
     }
 
-    fn start_proxy(&mut self) {
+    pub fn start_proxy(&mut self) {
         let [port, internal, api] = self.ports;
         let mut command =
             Command::new(environment().join("node_modules/.bin/configurable-http-proxy"));

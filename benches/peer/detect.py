@@ -1,7 +1,7 @@
 """What a careful physicist writes in an afternoon: watchdog, and a queue file that is flushed to
 the disk. Prints how many runs are durable whenever that changes, and `ready` once it watches.
 
-    peer.py DIRECTORY QUEUE
+    detect.py DIRECTORY QUEUE
 """
 
 import json

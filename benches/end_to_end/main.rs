@@ -44,8 +44,8 @@ pub(crate) const PACED: (usize, Duration) = (80, Duration::from_millis(250));
 /// Runs at once.
 pub(crate) const BURST: usize = 300;
 
-/// How often these are measured; the median counts.
-pub(crate) const ROUNDS: usize = 3;
+/// How often these are measured.
+pub(crate) const ROUNDS: usize = 5;
 
 /// Runs at once while the hub is restarted, and how long that is away.
 pub(crate) const OUTAGE: (usize, Duration) = (100, Duration::from_secs(10));

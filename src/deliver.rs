@@ -42,12 +42,15 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
     // What can be told without the network is told before a server is started.
     let early = match &chosen {
         Chosen::File { path, .. } => {
+            enter(desk, job, Step::Local).await?;
             let read = template::read_file(path);
             Some(rendered(desk, job, table, &chosen, read).await?)
         }
-        Chosen::Contents(_) => None,
+        Chosen::Contents(_) => {
+            desk.is_rendered(job.id);
+            None
+        }
     };
-    enter(desk, job, Step::Network).await?;
     let memory = desk.memory(&job.order.destination).await;
     // A server may take minutes to start; it goes on doing so when nobody waits for it.
     let place = tokio::select! {
@@ -60,9 +63,7 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
             let read = place.read(chosen.path()).await?;
             let read = read.ok_or_else(|| "there is no such file, or it isn't text".to_owned());
             enter(desk, job, Step::Local).await?;
-            let notebook = rendered(desk, job, table, &chosen, read).await?;
-            enter(desk, job, Step::Network).await?;
-            notebook
+            rendered(desk, job, table, &chosen, read).await?
         }
     };
     let _permits = desk.permit(&job.order.destination, &job.user).await;
@@ -76,8 +77,9 @@ async fn enter(desk: &Desk, job: &Claimed, step: Step) -> Result<(), Failure> {
     if !ours.map_err(unwritable)? {
         return Err(lost());
     }
-    if step == Step::Network {
-        desk.is_rendered(job.id);
+    match step {
+        Step::Local => desk.begins(job.id),
+        Step::Network => desk.is_rendered(job.id),
     }
     Ok(())
 }
@@ -104,6 +106,7 @@ async fn rendered(
     if let Some(warning) = &notebook.warning {
         desk.warn_once(warning);
     }
+    enter(desk, job, Step::Network).await?;
     Ok(notebook)
 }
 

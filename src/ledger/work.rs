@@ -210,7 +210,7 @@ impl Ledger {
     async fn take(&self, db: &mut AnyConnection, id: i64) -> Result<Claimed, LedgerError> {
         let sql = format!(
             "UPDATE jobs SET state = 'delivering', attempts = attempts + 1, epoch = epoch + 1, \
-               owner = $2, lease_until = {}, step = 'local' WHERE id = $1",
+               owner = $2, lease_until = {}, step = NULL WHERE id = $1",
             self.lease()
         );
         sqlx::query(sqlx::AssertSqlSafe(sql))

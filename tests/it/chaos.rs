@@ -5,19 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::support::{Room, begin, finish, long, make, random};
-
-/// Numbers that a seed repeats.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit as u64).expect("small")
-    }
-}
+use crate::support::{Dice, Room, begin, finish, long, make, random};
 
 /// The directories as they are; each physical run is known by its energy.
 struct Field {

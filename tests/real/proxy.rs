@@ -9,12 +9,15 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use tokio::sync::Semaphore;
 
 /// What happens to the next request of a method whose path contains a word.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// It is answered with 429 and this `Retry-After`.
     Busy(u32),
+    /// It is on its way until this has a permit.
+    Late(Arc<Semaphore>),
     /// It reaches its goal, its answer is lost.
     LoseAnswer,
     /// After it was answered by the goal, a person writes a file.
@@ -115,6 +118,9 @@ async fn pass(State(way): State<Way>, request: Request) -> Response {
         .await
         .expect("a body");
     let headers = headers.into_iter().collect();
+    if let Some(Fault::Late(gate)) = &fault {
+        gate.acquire().await.expect("a gate").forget();
+    }
     let answer = way
         .client
         .request(method, format!("{}{path}", way.goal))

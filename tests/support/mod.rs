@@ -96,6 +96,8 @@ pub struct Room {
     pub environment: Vec<(&'static str, String)>,
     /// The program and arguments that start the daemon, before its own.
     pub wrap: Vec<String>,
+    /// What the daemon is told beside its configuration.
+    pub arguments: Vec<&'static str>,
     /// The user that the daemon runs as.
     pub user: Option<u32>,
     daemon: Option<Process>,
@@ -126,6 +128,7 @@ impl Room {
             pace: "0.05",
             environment: Vec::new(),
             wrap: Vec::new(),
+            arguments: Vec::new(),
             user: None,
             daemon: None,
         }
@@ -190,7 +193,8 @@ impl Room {
         if let Some(user) = self.user {
             command.uid(user).gid(user);
         }
-        self.daemon = Some(Process::start(command.arg("daemon").stderr(log)));
+        command.arg("daemon").args(&self.arguments).stderr(log);
+        self.daemon = Some(Process::start(&mut command));
     }
 
     fn process(&self) -> &Process {
@@ -222,6 +226,12 @@ impl Room {
         self.daemon
             .as_mut()
             .is_some_and(|daemon| daemon.0.try_wait().is_ok_and(|end| end.is_none()))
+    }
+
+    /// The daemon's exit code, if it has ended by itself; -1 after a signal.
+    pub fn ended(&mut self) -> Option<i32> {
+        let end = self.daemon.as_mut()?.0.try_wait().expect("a child")?;
+        Some(end.code().unwrap_or(-1))
     }
 
     /// The daemon's log so far.
@@ -405,6 +415,18 @@ pub fn assert_ledger_is_sound(room: &Room) {
         .output()
         .expect("python3");
     assert_eq!(String::from_utf8_lossy(&done.stdout).trim(), "ok");
+}
+
+/// Numbers that a seed, which is not 0, repeats.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit as u64).expect("small")
+    }
 }
 
 /// A small random number, to spread kills.

@@ -1,0 +1,48 @@
+//! What can be read and what can't be done while no daemon runs.
+
+use super::Site;
+use crate::support::make;
+
+#[test]
+fn with_all_daemons_down_the_ledger_can_be_read_from_every_machine() {
+    let site = Site::new();
+    let mut machine = site.machine("", &site.detecting("h1"));
+    let other = site.machine("deliver", &site.detecting("h1"));
+    let early = other.room.run(&["runs"]);
+    assert_eq!(early.code, 69, "there is no ledger yet: {early:?}");
+    machine.room.start();
+    let data = machine.room.path("data");
+    make(&data, "run_000001", "{\"energy\": 1}");
+    site.await_delivered(1, 20);
+    assert_eq!(machine.room.stop(), 0);
+    for machine in [&machine, &other] {
+        let status = machine.room.run(&["status", "--json"]);
+        assert_eq!(status.code, 69, "{status:?}");
+        assert_eq!(status.json()["jobs"]["delivered"], 1);
+        assert_eq!(machine.room.ledger(), ["h1:run_000001 ready delivered"]);
+        let show = machine.room.run(&["show", "run_000001", "--json"]);
+        assert_eq!(show.code, 0, "{show:?}");
+        assert_eq!(show.json()["jobs"][0]["state"], "delivered");
+        let show = machine.room.run(&["show", "run_000001"]);
+        assert!(show.out.contains("delivered"), "{show:?}");
+    }
+}
+
+#[test]
+fn a_shared_ledger_is_not_backed_up_here_and_it_is_said_how() {
+    let site = Site::new();
+    let mut machine = site.machine("", &site.detecting("h1"));
+    let file = machine.room.path("backup");
+    let words = ["backup", file.to_str().expect("a path")];
+    for running in [false, true] {
+        if running {
+            machine.room.start();
+        }
+        let ended = machine.room.run(&words);
+        assert_eq!(ended.code, 78, "{ended:?}");
+        assert!(ended.err.contains("pg_dump"), "{ended:?}");
+        assert!(!file.exists());
+    }
+    let restore = machine.room.run(&["restore", words[1]]);
+    assert_eq!(restore.code, 78, "{restore:?}");
+}

@@ -133,20 +133,29 @@ fn summary(context: &Context, (path, which): (&str, &Which), runs: usize, acted:
     };
     let left = match acted.unchanged {
         0 => String::new(),
+        1 => ", 1 left as it is".into(),
         left => format!(", {left} left as they are"),
     };
     context.output.note(match (runs, which.state()) {
         (0, None) => format!("none of these runs was{since}"),
         (0, Some(state)) => format!("no job of a run{since} is {}", state.as_str()),
-        _ => format!("{} jobs of {runs} runs {word}{left}", acted.changed),
+        _ => {
+            let jobs = many(acted.changed, "job");
+            format!("{jobs} of {} {word}{left}", many(runs as u64, "run"))
+        }
     });
     if acted.pruned > 0 {
         context.output.note(format!(
-            "{} of them can't be delivered again: their runs are older than `[ledger] keep`, and the \
-             parameters are forgotten; nbcourier render --run PATH OUT reads them from the disk",
-            acted.pruned
+            "{} can't be delivered again: older than `[ledger] keep`, the parameters are forgotten; \
+             nbcourier render --run PATH OUT reads them from the disk",
+            many(acted.pruned, "job")
         ));
     }
+}
+
+fn many(count: u64, word: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {word}{plural}")
 }
 
 pub(super) async fn submit(context: &Context, arguments: &SubmitArguments) -> Result<u8, Stop> {

@@ -133,11 +133,7 @@ fn skip_held_leaves_the_other_jobs_of_a_run_as_they_are() {
         room.count("held") == 1 && room.count("waiting") == 1
     });
     let skipped = room.run(&["skip", "--held"]);
-    assert_eq!(
-        skipped.err.trim(),
-        "1 jobs of 1 runs skipped",
-        "{skipped:?}"
-    );
+    assert_eq!(skipped.err.trim(), "1 job of 1 run skipped", "{skipped:?}");
     let jobs = room.jobs();
     let state = |notebook: &str| {
         let job = jobs.iter().find(|job| job["notebook"] == notebook);

@@ -7,6 +7,7 @@ mod choose;
 mod daemon;
 mod demo;
 mod init;
+mod log;
 mod output;
 mod render;
 mod runs;

@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
         None => "[destination.directory]\npath = \"notebooks\"\ndirectory = \"\"\n".into(),
     };
     let config = configuration(&dir, &destination)?;
-    super::daemon::log(context, &config)?;
+    let _log = super::log::start(context, &config)?;
     let running = daemon::start(Arc::new(config), None).await?;
     introduce(&say, &dir, running.page.as_deref());
     if let Some(hub) = &hub {

@@ -27,3 +27,4 @@ mod roots;
 mod runs;
 mod show;
 mod spool;
+mod starved;

@@ -18,10 +18,6 @@ use crate::failure::{Code, Failure};
 /// Answers are read up to this size, bytes.
 const LARGEST: usize = 64 << 20;
 
-/// Wait for a usual answer. A spawn's POST blocks up to 10 s at least, an upload is slow on a busy
-/// server.
-const TIMEOUT: Duration = Duration::from_secs(60);
-
 /// The proxy of a `JupyterHub` closes idle connections after 5 s (measured with 5.3.0), so that a
 /// longer pool would meet closed ones.
 const POOL_IDLE: Duration = Duration::from_secs(4);
@@ -95,14 +91,23 @@ fn title(page: &str) -> String {
 }
 
 /// A client for one destination.
-pub struct Client(reqwest::Client);
+pub struct Client {
+    inner: reqwest::Client,
+    /// How long an answer may take, if its request doesn't say otherwise.
+    patience: Duration,
+}
 
 impl Client {
-    /// A client that trusts the system's certificate authorities and those in `ca_file`.
+    /// A client that trusts the system's certificate authorities and those in `ca_file`, and waits
+    /// no longer than `patience` for an answer.
     ///
     /// # Errors
     /// `tls-untrusted` if `ca_file` can't be read as PEM.
-    pub fn new(ca_file: Option<&Path>, contact: Option<&str>) -> Result<Self, Failure> {
+    pub fn new(
+        ca_file: Option<&Path>,
+        contact: Option<&str>,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
         let contact = contact
             .map(|contact| format!(" ({contact})"))
             .unwrap_or_default();
@@ -124,15 +129,15 @@ impl Client {
                 builder = builder.add_root_certificate(certificate);
             }
         }
-        let built = builder
+        let inner = builder
             .build()
             .map_err(|error| Code::Internal.failure(error.to_string()))?;
-        Ok(Self(built))
+        Ok(Self { inner, patience })
     }
 
     /// A request, to be sent by [`Client::send`].
     pub fn request(&self, method: Method, url: Url, token: Option<&Secret>) -> RequestBuilder {
-        let request = self.0.request(method, url).timeout(TIMEOUT);
+        let request = self.inner.request(method, url).timeout(self.patience);
         // A token has no characters that a header refuses: it is one word of plain text.
         match token
             .and_then(|token| HeaderValue::try_from(format!("token {}", token.expose())).ok())

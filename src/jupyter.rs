@@ -58,7 +58,7 @@ impl Jupyter {
             Kind::Path { .. } => return Err(Code::Internal.failure("a directory is no Jupyter")),
         };
         Ok(Self {
-            client: Client::new(ca_file.as_deref(), contact)?,
+            client: Client::new(ca_file.as_deref(), contact, paces.answer)?,
             base: base.clone(),
             hub,
             token: token.clone(),

@@ -42,6 +42,9 @@ pub struct Paces {
     pub look_stalled: Duration,
     /// Between two scans of everything that also ask whether known runs are still the same.
     pub full_scan: Duration,
+    /// How long a usual answer may take. A spawn's POST blocks up to 10 s at least, an upload is
+    /// slow on a busy server; so it is never scaled below 10 s.
+    pub answer: Duration,
     /// How long a command that is asked for metadata may take.
     pub command: Duration,
     /// How long a claim lasts that is not renewed, where several machines share a ledger; it is
@@ -80,6 +83,7 @@ impl Default for Paces {
             look: seconds(1),
             look_stalled: seconds(300),
             full_scan: seconds(600),
+            answer: seconds(60),
             command: seconds(30),
             lease: seconds(60),
             ramp: seconds(5),
@@ -105,6 +109,7 @@ impl Paces {
             look: one(self.look),
             look_stalled: one(self.look_stalled),
             full_scan: one(self.full_scan),
+            answer: one(self.answer).max(Duration::from_secs(10)),
             command: one(self.command),
             lease: one(self.lease),
             ramp: one(self.ramp),
@@ -116,11 +121,14 @@ impl Paces {
     }
 }
 
+/// A `Retry-After` beyond it is a mistake, and would freeze what waits.
+const LONGEST_ASKED: Duration = Duration::from_secs(86400);
+
 /// The wait before the next attempt after `failures` (≥ 1) in a row.
 ///
 /// Doubles from the first wait up to the longest; `unit_random` in `0.0..1.0` takes up to half of
 /// it away, so that clients don't return together after a hub's restart. A server's `Retry-After`
-/// is a lower bound, with a little jitter on top.
+/// is a lower bound (a day at most), with a little jitter on top.
 #[must_use]
 pub fn backoff(
     (first, longest): (Duration, Duration),
@@ -132,6 +140,7 @@ pub fn backoff(
     let full = first.saturating_mul(1 << doublings).min(longest);
     let jittered = full.mul_f64(1.0 - unit_random / 2.0);
     let asked = retry_after.map_or(Duration::ZERO, |wait| {
+        let wait = wait.min(LONGEST_ASKED);
         wait + wait
             .mul_f64(0.1)
             .min(Duration::from_secs(5))
@@ -155,6 +164,7 @@ mod tests {
             (1, Some(30), 0.0, 30.0),
             (1, Some(30), 1.0, 33.0),
             (50, Some(30), 0.0, 600.0),
+            (1, Some(u64::MAX), 1.0, 86405.0),
         ];
         for (failures, after, random, seconds) in cases {
             let after = after.map(Duration::from_secs);

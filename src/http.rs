@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
@@ -57,6 +58,12 @@ impl Reply {
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// Whether it says that it is JSON and is none.
+    fn is_broken(&self) -> bool {
+        let json = || serde_json::from_slice::<IgnoredAny>(&self.body);
+        self.kind == Kind::Json && !self.body.is_empty() && json().is_err()
     }
 
     /// The other side's own words: its message, or the beginning of the text.
@@ -160,13 +167,15 @@ impl Client {
         let mut reply = head(&answer);
         let mut body = answer.bytes_stream();
         while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| lost(&error, writes))?;
+            let chunk = chunk.map_err(|error| unusable(&reply.url, &why(&error), writes))?;
             if reply.body.len() + chunk.len() > LARGEST {
-                return Err(
-                    Code::HubError.failure(format!("{} answered more than 64 MiB", reply.url))
-                );
+                return Err(unusable(&reply.url, "it has more than 64 MiB", writes));
             }
             reply.body.extend_from_slice(&chunk);
+        }
+        // Taken for an answer without content it would say that something else stands there.
+        if reply.status < 300 && reply.is_broken() {
+            return Err(unusable(&reply.url, "it is no whole JSON", writes));
         }
         Ok(reply)
     }
@@ -219,22 +228,37 @@ fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 
-fn lost(error: &reqwest::Error, writes: bool) -> Failure {
+/// The innermost cause says most.
+fn why(error: &reqwest::Error) -> String {
+    match causes(error).pop() {
+        Some(cause) => cause,
+        None if error.is_timeout() => "timed out".into(),
+        None => "no answer".into(),
+    }
+}
+
+fn causes(error: &reqwest::Error) -> Vec<String> {
     let mut causes = Vec::new();
     let mut cause = error.source();
     while let Some(error) = cause {
         causes.push(error.to_string());
         cause = error.source();
     }
-    let why = causes.last().cloned().unwrap_or_else(|| {
-        if error.is_timeout() {
-            "timed out".into()
-        } else {
-            "no answer".into()
-        }
-    });
-    let url = error.url().map(shown).unwrap_or_default();
-    let untrusted = causes
+    causes
+}
+
+/// An answer that has begun and can't be used.
+fn unusable(url: &str, why: &str, writes: bool) -> Failure {
+    let code = match writes {
+        true => Code::AnswerLost,
+        false => Code::HubUnreachable,
+    };
+    code.failure(format!("the answer of {url} can't be used: {why}"))
+}
+
+fn lost(error: &reqwest::Error, writes: bool) -> Failure {
+    let (url, why) = (error.url().map(shown).unwrap_or_default(), why(error));
+    let untrusted = causes(error)
         .iter()
         .any(|cause| cause.contains("certificate") || cause.contains("UnknownIssuer"));
     let (code, what) = match () {

@@ -65,6 +65,13 @@ impl JupyterPlace<'_> {
             return Ok(Found::Absent);
         }
         let model = reply.json();
+        if !model.is_object() {
+            let what = format!(
+                "{} answered something else than the contents API",
+                reply.url
+            );
+            return Err(Code::PageInsteadOfApi.failure(what));
+        }
         if model["hash"] == wanted.sha256 {
             return Ok(Found::Ours);
         }

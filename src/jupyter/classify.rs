@@ -117,6 +117,7 @@ const RULES: &[Rule] = &[
     (SERVER, 403, None, "Permission denied", Code::NotWritable),
     (SERVER, 500, None, "[Errno 28]", Code::StorageFull),
     (SERVER, 500, None, "[Errno 122]", Code::StorageFull),
+    (SERVER, 507, None, "", Code::StorageFull),
     // A full disk hides behind the name of the server's own temporary file.
     (SERVER, 500, None, ".~", Code::StorageFull),
     (SERVER, 500, None, "[Errno 13]", Code::NotWritable),

@@ -15,6 +15,7 @@ mod hostile;
 mod kill;
 mod layouts;
 mod learn;
+mod ledger_faults;
 mod ledgers;
 mod limits;
 mod mass;

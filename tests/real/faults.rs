@@ -24,7 +24,11 @@ fn failing_slow_and_throttled_starts_are_waited_out() {
     hub.script("alice", "fail 2");
     hub.script("bob", "slow 20");
     let proxy = Proxy::start(&hub.url);
-    proxy.next("POST", "users/alice/server", Fault::Busy(2));
+    proxy.next(
+        "POST",
+        "users/alice/server",
+        Fault::Instead(429, Some("2".into())),
+    );
     let mut room = room_for_two(&proxy.url, &hub.token);
     room.start();
     room.make_run(1);

@@ -25,5 +25,6 @@ mod percent;
 mod postgres;
 mod proxy;
 mod spawns;
+mod stop;
 mod tokens;
 mod world;

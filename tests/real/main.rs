@@ -26,5 +26,6 @@ mod postgres;
 mod proxy;
 mod spawns;
 mod stop;
+mod tls;
 mod tokens;
 mod world;

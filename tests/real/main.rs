@@ -14,6 +14,7 @@ mod faults;
 mod fuse;
 mod hub;
 mod link;
+mod jumps;
 mod kills;
 mod line;
 mod literals;

@@ -4,6 +4,7 @@
 mod support;
 
 mod acts;
+mod backlog;
 mod backup;
 mod bad_input;
 mod burst;

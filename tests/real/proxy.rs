@@ -16,8 +16,6 @@ use crate::support::Dice;
 /// What happens to the next request of a method whose path contains a word.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// It is answered with 429 and this `Retry-After`.
-    Busy(u32),
     /// It is on its way until this has a permit.
     Late(Arc<Semaphore>),
     /// It is answered with this status and this `Retry-After`, and does not reach its goal.
@@ -185,6 +183,7 @@ async fn pass(way: Way, request: Request) -> Response {
     match &fault {
         Some(Fault::Instead(status, wait)) => return instead(*status, wait.as_deref()),
         Some(Fault::Delay(moment)) => tokio::time::sleep(*moment).await,
+        Some(Fault::Late(gate)) => gate.acquire().await.expect("a gate").forget(),
         _ => {}
     }
     let cut = matches!(fault, Some(Fault::CutRequest));
@@ -227,23 +226,6 @@ async fn forward(
     body: reqwest::Body,
 ) -> reqwest::Result<reqwest::Response> {
     headers.remove("host");
-    let body = axum::body::to_bytes(request.into_body(), 64 << 20)
-        .await
-        .expect("a body");
-    let headers = headers.into_iter().collect();
-    if let Some(Fault::Late(gate)) = &fault {
-        gate.acquire().await.expect("a gate").forget();
-    }
-    let answer = way
-        .client
-        .request(method, format!("{}{path}", way.goal))
-        .headers(headers)
-        .body(body)
-        .send()
-        .await;
-    let Ok(answer) = answer else {
-        return StatusCode::BAD_GATEWAY.into_response();
-    };
     let request = way.client.request(method, format!("{}{path}", way.goal));
     request.headers(headers).body(body).send().await
 }
@@ -279,7 +261,9 @@ async fn answered(answer: reqwest::Response, fault: Option<Fault>) -> Response {
             tokio::time::sleep(moment).await;
             Body::from(bytes)
         }
-        Fault::Instead(..) | Fault::CutRequest | Fault::Delay(_) => Body::from(bytes),
+        Fault::Instead(..) | Fault::CutRequest | Fault::Delay(_) | Fault::Late(_) => {
+            Body::from(bytes)
+        }
     };
     response.body(body).expect("a response")
 }

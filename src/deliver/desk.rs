@@ -15,6 +15,9 @@ use crate::ledger::Ledger;
 /// Warnings that are told once each; beyond that they are told no more.
 const WARNINGS: usize = 1000;
 
+/// A destination, and one of its users or all of them.
+type Whose = (String, Option<String>);
+
 /// All that deliveries share.
 pub struct Desk {
     /// The configuration.
@@ -26,7 +29,7 @@ pub struct Desk {
     /// The destinations by name; one that can't be used says why.
     pub destinations: HashMap<String, Result<Destination, Failure>>,
     /// Notebooks that may be created at once, by destination and for each of its users.
-    permits: Mutex<HashMap<(String, Option<String>), Arc<Semaphore>>>,
+    permits: Mutex<HashMap<Whose, Arc<Semaphore>>>,
     /// Directories in which old temporary names have been looked for since the start.
     pub(super) swept: Mutex<HashSet<String>>,
     /// Warnings that the log has already.
@@ -98,7 +101,7 @@ impl Desk {
         [of_user, of_all.ok()]
     }
 
-    fn semaphore(&self, key: (String, Option<String>), most: usize) -> Arc<Semaphore> {
+    fn semaphore(&self, key: Whose, most: usize) -> Arc<Semaphore> {
         let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || Arc::new(Semaphore::new(most));
         permits.entry(key).or_insert_with(made).clone()

@@ -3,16 +3,32 @@
 //! Of one machine it is that machine's. Of several it is the database's: a machine whose clock is a
 //! day ahead must not take what others are delivering, nor wait until tomorrow.
 
-use std::sync::PoisonError;
-use std::time::Instant;
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 use super::engine::Engine;
 use super::{Ledger, LedgerError};
 use crate::job::millis;
 
-/// When it was so late, by the database.
-#[derive(Debug, Default)]
-pub(super) struct Clock(Option<(i64, Instant)>);
+/// A clock that is ahead by more milliseconds was set, and didn't drift.
+const SET: i64 = 30_000;
+
+/// The ledger's time, by the time since the machine's start, which nobody sets.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// The ledger's time less the time since the start, milliseconds.
+    started: i64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            started: now() - since_boot(),
+        }
+    }
+}
 
 /// Now, in milliseconds since 1970, UTC, by this machine.
 #[must_use]
@@ -20,18 +36,43 @@ pub fn now() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }
 
+/// Milliseconds since the machine's start, with the time in which it slept.
+fn since_boot() -> i64 {
+    let time = clock_gettime(ClockId::Boottime);
+    millis(Duration::from_secs(time.tv_sec.unsigned_abs())) + time.tv_nsec / 1_000_000
+}
+
 impl Ledger {
-    /// Now, in milliseconds since 1970, UTC, by the ledger.
+    /// Now, in milliseconds since 1970, UTC, by the ledger. It doesn't jump: a clock that was set is
+    /// followed by [`Ledger::follow_clock`].
     #[must_use]
     pub fn now(&self) -> i64 {
-        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        match clock.0 {
-            Some((at, since)) => at.saturating_add(millis(since.elapsed())),
-            None => now(),
-        }
+        self.clock().started.saturating_add(since_boot())
     }
 
-    /// The machine's clock was set: what is planned moves with it, and nothing ages by it.
+    fn clock(&self) -> MutexGuard<'_, Clock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows this machine's clock, where the ledger goes by it. If it was set, what is planned
+    /// moves with it, and nothing ages by it; by how many milliseconds.
+    ///
+    /// # Errors
+    /// When the ledger can't be written; the clock is not followed then.
+    pub async fn follow_clock(&self) -> Result<Option<i64>, LedgerError> {
+        if self.is_shared() {
+            return Ok(None);
+        }
+        let by = now() - self.now();
+        let set = (by.abs() > SET).then_some(by);
+        if set.is_some() {
+            self.shift(by).await?;
+        }
+        self.clock().started += by;
+        Ok(set)
+    }
+
+    /// Moves all that is planned, and nothing ages by it.
     ///
     /// # Errors
     /// When the ledger can't be written.
@@ -60,8 +101,7 @@ impl Ledger {
         let sql = format!("SELECT {}", self.engine.clock());
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(sql));
         let at: i64 = query.fetch_one(&self.read).await?;
-        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.0 = Some((at, Instant::now()));
+        self.clock().started = at - since_boot();
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The two engines behind one SQL text.
 //!
 //! SQL is written so that both read it the same; the few words that differ are here. Writes are
-//! serial on both: SQLite has one writer, and on `PostgreSQL` each writing transaction takes one
+//! serial on both: `SQLite` has one writer, and on `PostgreSQL` each writing transaction takes one
 //! lock that all machines share. So whatever is true of one ledger is true of the other.
 
 use std::path::{Path, PathBuf};
@@ -169,16 +169,20 @@ impl Location {
         };
         let in_time = tokio::time::timeout(PATIENCE, first).await;
         in_time.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-        Ok(pool(most, setup).connect_with(options).await?)
+        Ok(pool(self.engine(), most, setup)
+            .connect_with(options)
+            .await?)
     }
 }
 
-fn pool(most: u32, setup: &'static str) -> PoolOptions<Any> {
+fn pool(engine: Engine, most: u32, setup: &'static str) -> PoolOptions<Any> {
     AnyPoolOptions::new()
         .max_connections(most)
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(PATIENCE)
+        // Only a connection over a network can have ended meanwhile.
+        .test_before_acquire(engine == Engine::Postgres)
         // A full disk makes SQLite end a transaction by itself; sqlx then counts one that
         // isn't there, for ever. Such a connection is replaced.
         .before_acquire(|connection, _| {

@@ -136,6 +136,7 @@ impl Ledger {
         if fresh > 0 {
             return Ok(None);
         }
+        self.set_clock().await?;
         let sql = format!(
             "UPDATE watches SET machine = $1, renewed_at = {now} WHERE name = $2 AND (machine IS NULL \
              OR machine = $1 OR (root = $3 AND renewed_at < {now} - $4))"

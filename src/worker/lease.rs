@@ -13,9 +13,12 @@ use crate::ledger::Claimed;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lease(Arc<Mutex<Option<Instant>>>);
 
+/// A job's number, and that of its claim.
+type Claim = (i64, i64);
+
 /// The leases of the jobs that are on their way, by the job's number and that of its claim.
 #[derive(Debug, Default)]
-pub(super) struct Leases(Mutex<HashMap<(i64, i64), Lease>>);
+pub(super) struct Leases(Mutex<HashMap<Claim, Lease>>);
 
 impl Lease {
     fn ends(&self) -> Option<Instant> {
@@ -65,7 +68,7 @@ impl Leases {
     }
 
     /// The claims on which somebody works.
-    pub(super) fn claims(&self) -> Vec<(i64, i64)> {
+    pub(super) fn claims(&self) -> Vec<Claim> {
         let mut table = self.table();
         // Whose task has ended is only held here.
         table.retain(|_, lease| Arc::strong_count(&lease.0) > 1);
@@ -73,12 +76,7 @@ impl Leases {
     }
 
     /// After these claims were to be renewed at this time: of them these are still ours.
-    pub(super) fn renewed(
-        &self,
-        desk: &Desk,
-        (claims, ours): (&[(i64, i64)], &[(i64, i64)]),
-        at: Instant,
-    ) {
+    pub(super) fn renewed(&self, desk: &Desk, (claims, ours): (&[Claim], &[Claim]), at: Instant) {
         let table = self.table();
         for claim in claims {
             let Some(lease) = table.get(claim) else {
@@ -92,7 +90,7 @@ impl Leases {
         }
     }
 
-    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<(i64, i64), Lease>> {
+    fn table(&self) -> std::sync::MutexGuard<'_, HashMap<Claim, Lease>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

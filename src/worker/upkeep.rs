@@ -3,16 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::lease::Leases;
 use crate::deliver::Desk;
 use crate::job::millis;
-use crate::ledger::{LedgerError, now};
+use crate::ledger::LedgerError;
 use crate::retry::Paces;
-
-/// A clock that is ahead by more was set, and didn't drift.
-const SET: i64 = 30_000;
 
 /// Runs whose history is forgotten in one transaction.
 const PRUNED: usize = 500;
@@ -22,8 +17,6 @@ pub(super) struct Upkeep {
     renewed: Instant,
     /// When the next look for history that is too old is due.
     prunes: Instant,
-    /// This machine's time less the time since its start, milliseconds.
-    started: i64,
 }
 
 impl Upkeep {
@@ -32,17 +25,14 @@ impl Upkeep {
             renewed: Instant::now(),
             // A clock that is wrong when the machine starts has been set by then.
             prunes: Instant::now() + paces.prune,
-            started: now() - since_boot(),
         }
     }
 
     /// Does what is due.
     pub(super) async fn look(&mut self, desk: &Desk, leases: &Leases) {
-        let mut done = self.renew(desk, leases).await;
-        if !desk.ledger.is_shared() {
-            done = done.and(self.shift(desk).await);
-        }
-        let done = done.and(self.prune(desk).await);
+        let followed = self.follow_clock(desk).await;
+        let renewed = self.renew(desk, leases).await;
+        let done = followed.and(renewed).and(self.prune(desk).await);
         if let Err(error) = done {
             // The next claim tells it too; it is tried again at the next look.
             tracing::debug!(%error, "the ledger's upkeep waits");
@@ -54,7 +44,7 @@ impl Upkeep {
         if Instant::now() < self.prunes {
             return Ok(());
         }
-        let before = now() - millis(desk.config.ledger.keep);
+        let before = desk.ledger.now() - millis(desk.config.ledger.keep);
         if desk.ledger.prune(before, PRUNED).await? < PRUNED {
             self.prunes = Instant::now() + desk.config.paces.prune;
         }
@@ -97,24 +87,13 @@ impl Upkeep {
     }
 
     /// A clock that was set moves what is planned with it.
-    async fn shift(&mut self, desk: &Desk) -> Result<(), LedgerError> {
-        let started = now() - since_boot();
-        let by = started - self.started;
-        if by.abs() > SET {
-            desk.ledger.shift(by).await?;
+    async fn follow_clock(&self, desk: &Desk) -> Result<(), LedgerError> {
+        if let Some(by) = desk.ledger.follow_clock().await? {
             tracing::warn!(
                 seconds = by / 1000,
                 "the clock was set; what waits is moved with it"
             );
         }
-        self.started = started;
         Ok(())
     }
-}
-
-/// Milliseconds since the machine's start, with the time in which it slept.
-fn since_boot() -> i64 {
-    let time = clock_gettime(ClockId::Boottime);
-    let since = Duration::new(time.tv_sec.unsigned_abs(), 0);
-    millis(since) + time.tv_nsec / 1_000_000
 }

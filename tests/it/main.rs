@@ -21,6 +21,7 @@ mod ledgers;
 mod limits;
 mod mass;
 mod metadata;
+mod model;
 mod presets;
 mod prune;
 mod readers;

@@ -63,7 +63,7 @@ impl Ledger {
                 let mut db = self.begin().await?;
                 let mut acted = Acted::default();
                 for run in runs {
-                    acted += on_run(&mut db, (act, only), *run, actor).await?;
+                    acted += on_run(&mut db, (act, only), (*run, self.now()), actor).await?;
                 }
                 let sql = "DELETE FROM holds \
                            WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE hold = holds.id)";
@@ -130,7 +130,7 @@ impl Act {
 async fn on_run(
     db: &mut AnyConnection,
     (act, only): (Act, Option<JobState>),
-    run: i64,
+    (run, now): (i64, i64),
     actor: &Actor,
 ) -> Result<Acted, LedgerError> {
     let sql = "SELECT j.id, j.state, r.pruned_at FROM jobs j JOIN runs r ON r.id = j.run \
@@ -149,8 +149,8 @@ async fn on_run(
             continue;
         }
         let changed = match act {
-            Act::Retry => retry(db, job).await?,
-            Act::Fresh => fresh(db, job).await?,
+            Act::Retry => retry(db, job, now).await?,
+            Act::Fresh => fresh(db, job, now).await?,
             Act::Skip => skip(db, job).await?,
         };
         acted.count(changed);
@@ -166,13 +166,13 @@ async fn on_run(
     Ok(acted)
 }
 
-async fn retry(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {
+async fn retry(db: &mut AnyConnection, job: i64, now: i64) -> Result<bool, LedgerError> {
     let sql = "UPDATE jobs SET next_attempt_at = $1, hold = NULL, \
                  excused_ms = CASE WHEN state = 'waiting' THEN excused_ms ELSE $1 - created_at END, \
                  crashes = 0, state = 'waiting' \
                WHERE id = $2 AND state IN ('waiting', 'held', 'failed', 'skipped')";
     Ok(sqlx::query(sql)
-        .bind(now())
+        .bind(now)
         .bind(job)
         .execute(db)
         .await?
@@ -181,7 +181,7 @@ async fn retry(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {
 }
 
 /// Only beside the newest job of its kind, and only when that one ended.
-async fn fresh(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {
+async fn fresh(db: &mut AnyConnection, job: i64, now: i64) -> Result<bool, LedgerError> {
     let sql = "INSERT INTO jobs (uid, run, notebook, destination, username, generation, state, created_at, next_attempt_at) \
                SELECT $1, run, notebook, destination, username, generation + 1, 'waiting', $2, $2 FROM jobs j \
                WHERE id = $3 AND state IN ('delivered', 'failed', 'skipped') AND NOT EXISTS ( \
@@ -190,7 +190,7 @@ async fn fresh(db: &mut AnyConnection, job: i64) -> Result<bool, LedgerError> {
     let uid = uuid::Uuid::now_v7().to_string();
     Ok(sqlx::query(sql)
         .bind(uid)
-        .bind(now())
+        .bind(now)
         .bind(job)
         .execute(db)
         .await?

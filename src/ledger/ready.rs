@@ -44,7 +44,7 @@ impl Ledger {
                     let fresh = insert_jobs(&mut db, &jobs.collect::<Vec<_>>()).await?;
                     hold_back(&mut db, some, &recorded, &fresh).await?;
                     if !fresh.is_empty() {
-                        holds::apply(&mut db, super::now()).await?;
+                        holds::apply(&mut db, self.now()).await?;
                     }
                     requests(&mut db, some, &recorded).await?;
                 }

@@ -169,13 +169,9 @@ async fn grace_over(mut stop: watch::Receiver<bool>) {
 /// Writes down what an attempt came to, however long the ledger takes to be writable again.
 async fn record(desk: &Desk, job: &Claimed, outcome: Outcome) {
     let rules = (&desk.config.retry, &desk.config.paces);
-    let next = advance(
-        job.progress,
-        &outcome,
-        desk.ledger.now(),
-        rules,
-        rand::random(),
-    );
+    // Only a ledger that can't be read doesn't know better than the claim.
+    let progress = desk.ledger.progress(job).await.unwrap_or(job.progress);
+    let next = advance(progress, &outcome, desk.ledger.now(), rules, rand::random());
     log(job, &outcome, next);
     let recovered = matches!(outcome, Outcome::Delivered(..));
     let end = finished(desk, outcome, next);

@@ -221,6 +221,24 @@ impl Ledger {
         Ok(sqlx::query_as(CLAIMED).bind(id).fetch_one(db).await?)
     }
 
+    /// How old a job is now: a clock that was set since it was claimed has moved it.
+    ///
+    /// # Errors
+    /// When the ledger can't be read.
+    pub async fn progress(&self, job: &Claimed) -> Result<Progress, LedgerError> {
+        let read = async {
+            let sql = "SELECT attempts, created_at, excused_ms FROM jobs WHERE id = $1";
+            let query = sqlx::query_as(sql).bind(job.id);
+            let row: (i64, i64, i64) = query.fetch_one(&self.read).await?;
+            Ok(Progress {
+                attempts: u32::try_from(row.0).unwrap_or(u32::MAX),
+                created_at: row.1,
+                excused_ms: row.2,
+            })
+        };
+        self.engine.within(read).await
+    }
+
     /// Records where the notebook is about to be created, before the first write there, as soon as
     /// fewer than `most` (at the destination, for one user) are being created.
     ///

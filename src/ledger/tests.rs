@@ -214,6 +214,37 @@ async fn a_job_of_a_hold_that_succeeds_releases_the_others() {
 }
 
 #[tokio::test]
+async fn who_probed_a_hold_that_is_gone_meanwhile_leaves_the_next_one_alone() {
+    let room = room().await;
+    let ledger = &room.ledger;
+    ledger
+        .ready(&[run("run_1", &["alice", "bob"])])
+        .await
+        .expect("recorded");
+    let job = claim(ledger, "alice").await;
+    let full = hold(Code::StorageFull.failure("x"));
+    ledger.finish(&job, &full, now()).await.expect("recorded");
+    let gone = ledger.holds().await.expect("holds")[0].id;
+    let probe = ledger.claim_held(gone, now()).await.expect("claimed");
+    let probe = probe.expect("a held job");
+    ledger.release(gone, now()).await.expect("released");
+    let job = claim(ledger, "bob").await;
+    ledger.finish(&job, &full, now()).await.expect("recorded");
+    let end = Finished::Failed {
+        failure: Code::HubError.failure("x"),
+        next: Next::Wait {
+            at: now(),
+            excused: false,
+        },
+        probe_at: now(),
+    };
+    ledger.finish(&probe, &end, now()).await.expect("recorded");
+    let holds = ledger.holds().await.expect("holds");
+    assert_eq!(holds.len(), 1, "{holds:?}");
+    assert_ne!(holds[0].id, gone);
+}
+
+#[tokio::test]
 async fn an_outage_met_by_one_job_postpones_all_of_its_destination() {
     let room = room().await;
     let ledger = &room.ledger;

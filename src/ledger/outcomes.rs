@@ -151,13 +151,14 @@ async fn failed(
     if done.rows_affected() == 0 {
         return Ok(false);
     }
+    // What it met instead of the cause that it probed concerns those too that were held by that.
+    if let Some(probed) = job.probes.filter(|probed| hold != Some(*probed)) {
+        holds::release(db, probed, now).await?;
+    }
     match next {
         Next::Hold => holds::apply(db, now).await?,
         Next::Wait { at, excused } => postpone(db, job, failure, (now, at, excused)).await?,
         _ => {}
-    }
-    if let Some(probed) = job.probes.filter(|probed| hold != Some(*probed)) {
-        holds::release(db, probed, now).await?;
     }
     let event = if state == "waiting" {
         "attempt-failed"

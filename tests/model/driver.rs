@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use nbcourier::failure::{Class, Code, Failure};
-use nbcourier::job::{Created, JobState, Next, Outcome, advance};
+use nbcourier::job::{Created, JobState, Next, Outcome, Progress, advance};
 use nbcourier::ledger::{Act, Claimed, Finished};
 use nbcourier::retry::{Paces, RetryPolicy};
 
 use super::dice::Dice;
 use super::effects::{Effects, Renamed, Seen};
 use super::names::{DESTINATIONS, Key, NOTEBOOKS, Path, RUNS, USERS};
-use super::real::Real;
+use super::real::{Real, expect_same};
 use super::reference::{Claim, Doing, End, Reference, Room};
 use super::steps::{Late, Step};
 
@@ -438,12 +438,21 @@ impl World {
         };
         let outcome = Outcome::Failed(failure.clone());
         let rules = (&policy, &Paces::default());
-        let progress = attempt.claim.progress;
+        let progress = self.progress(attempt).await;
         let next = advance(progress, &outcome, self.now, rules, self.dice.unit());
         self.expect_old(&attempt.claim, code, next);
         let probe = self.now + PROBE;
         let end = End::Failed { code, next, probe };
         self.finish(attempt, end, Some(failure)).await;
+    }
+
+    async fn progress(&mut self, attempt: &Attempt) -> Progress {
+        let progress = self.reference.progress(&attempt.claim);
+        if let (Some(real), Some(claimed)) = (&mut self.real, &attempt.real) {
+            let really = real.progress(attempt.worker, claimed).await;
+            expect_same(progress, really);
+        }
+        progress
     }
 
     /// Nothing is given up before its time by the true clock.
@@ -475,14 +484,18 @@ impl World {
         let before = self.reference.clone();
         let key = self.reference.jobs[attempt.claim.job].key;
         match (what, attempt.stage) {
-            (Late::Step, _) => drop(self.enter(&attempt, Doing::Network).await),
+            (Late::Step, _) => {
+                self.enter(&attempt, Doing::Network).await;
+            }
             (Late::Target, _) => {
                 let number = 1;
                 let notebook = key.notebook;
                 let path = Path { notebook, number };
                 assert_ne!(self.target(&attempt, path).await, Room::Recorded);
             }
-            (Late::Place, Stage::Uploaded(path)) => drop(self.effects.rename(path, key)),
+            (Late::Place, Stage::Uploaded(path)) => {
+                self.effects.rename(path, key);
+            }
             (Late::Place, _) => return false,
             (Late::Delivered, _) => self.finish(&attempt, End::Delivered, None).await,
             (Late::Failed, _) => {

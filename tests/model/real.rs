@@ -1,7 +1,7 @@
 //! The same to a real ledger, and whether it looks like the reference afterwards.
 
 use nbcourier::failure::Code;
-use nbcourier::job::JobState;
+use nbcourier::job::{JobState, Progress};
 use nbcourier::ledger::{Act, Claimed, Finished, Ledger, ReadyRun, Step, Target};
 use nbcourier::run::Parameters;
 use sqlx::any::AnyRow;
@@ -148,6 +148,11 @@ impl Real {
         done.expect("recorded");
     }
 
+    pub(super) async fn progress(&mut self, worker: usize, job: &Claimed) -> Progress {
+        let progress = self.ledgers[worker].progress(job).await;
+        progress.expect("read")
+    }
+
     pub(super) async fn take_back(&mut self, worker: usize) {
         self.ledgers[worker].take_back().await.expect("taken back");
     }
@@ -227,10 +232,7 @@ impl Real {
         assert_eq!(claim.epoch, claimed.epoch, "{claimed:?}");
         let path = claim.path.map(|path| path.to_string());
         assert_eq!(path, claimed.path, "{claimed:?}");
-        let (ours, theirs) = (claim.progress, claimed.progress);
-        assert_eq!(ours.attempts, theirs.attempts, "{claimed:?}");
-        assert_eq!(ours.created_at, theirs.created_at, "{claimed:?}");
-        assert_eq!(ours.excused_ms, theirs.excused_ms, "{claimed:?}");
+        expect_same(claim.progress, claimed.progress);
         let probes = claim.probes.map(|hold| self.hold_id(reference, hold));
         assert_eq!(probes, claimed.probes, "{claimed:?}");
     }
@@ -287,6 +289,13 @@ impl Real {
             reference.holds
         );
     }
+}
+
+/// Whether both say the same of a job's age.
+pub(super) fn expect_same(ours: Progress, theirs: Progress) {
+    assert_eq!(ours.attempts, theirs.attempts, "{ours:?} {theirs:?}");
+    assert_eq!(ours.created_at, theirs.created_at, "{ours:?} {theirs:?}");
+    assert_eq!(ours.excused_ms, theirs.excused_ms, "{ours:?} {theirs:?}");
 }
 
 /// What a worker is called.

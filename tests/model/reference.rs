@@ -98,6 +98,16 @@ pub struct Reference {
     returned: Vec<(usize, i64)>,
 }
 
+impl Job {
+    fn progress(&self) -> Progress {
+        Progress {
+            attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX),
+            created_at: self.created,
+            excused_ms: self.excused,
+        }
+    }
+}
+
 impl Concerns {
     fn of(job: usize, key: Key, scope: Scope) -> Self {
         let hub = matches!(scope, Scope::User | Scope::Destination);
@@ -208,9 +218,10 @@ impl Reference {
 
     /// The first due job that must be alone.
     pub fn claim_alone(&mut self, owner: usize, now: i64) -> Option<Claim> {
-        let mut due = self.waiting().filter(|(_, job)| job.due <= now);
-        let alone = due.find(|(_, job)| job.crashes >= 3)?.0;
-        Some(self.take(alone, owner))
+        let is_due = |job: &Job| job.state == JobState::Waiting && job.due <= now;
+        let alone = |job: &Job| is_due(job) && job.crashes >= 3;
+        let first = self.jobs.iter().position(alone)?;
+        Some(self.take(first, owner))
     }
 
     /// The first job of a hold; the time that it was held doesn't age it.
@@ -234,12 +245,13 @@ impl Reference {
             epoch: job.epoch,
             probes: job.hold,
             path: job.path,
-            progress: Progress {
-                attempts: u32::try_from(job.attempts).unwrap_or(u32::MAX),
-                created_at: job.created,
-                excused_ms: job.excused,
-            },
+            progress: job.progress(),
         }
+    }
+
+    /// How old a job is now, by whoever claimed it.
+    pub fn progress(&self, claim: &Claim) -> Progress {
+        self.jobs[claim.job].progress()
     }
 
     /// The job of a claim, if nobody took it away since.
@@ -320,21 +332,23 @@ impl Reference {
             Next::Wait { at, excused } => {
                 (job.state, job.due) = (JobState::Waiting, at);
                 job.excused += if excused { at - now } else { 0 };
-                self.postpone(concerns, code, (at, excused), now);
             }
             Next::Hold => {
                 (job.state, job.held) = (JobState::Held, now);
-                let hold = self.open(code, concerns, probe);
-                self.jobs[claim.job].hold = Some(hold);
-                self.hold_waiting(now);
+                self.jobs[claim.job].hold = Some(self.open(code, concerns, probe));
             }
             _ => job.state = JobState::Failed,
         }
-        // It has met something else than what it was to probe.
+        // It has met something else than what it was to probe; so will those.
         if claim.probes != self.jobs[claim.job].hold
             && let Some(probed) = claim.probes
         {
             self.release(probed, now);
+        }
+        match next {
+            Next::Wait { at, excused } => self.postpone(concerns, code, (at, excused), now),
+            Next::Hold => self.hold_waiting(now),
+            _ => {}
         }
     }
 

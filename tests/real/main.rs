@@ -19,6 +19,7 @@ mod line;
 mod link;
 mod literals;
 mod machines;
+mod model;
 mod mounts;
 mod network;
 mod papermill;

@@ -13,6 +13,7 @@ mod effects;
 mod names;
 pub mod real;
 mod reference;
+mod rules;
 mod steps;
 
 use std::time::Instant;

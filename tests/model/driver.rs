@@ -33,6 +33,7 @@ const MOST_GHOSTS: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Begun,
+    Rendering,
     Online,
     Found(Path),
     Recorded(Path),
@@ -353,6 +354,10 @@ impl World {
         let key = self.reference.jobs[attempt.claim.job].key;
         match attempt.stage {
             Stage::Begun => {
+                attempt.stage = Stage::Rendering;
+                self.enter(attempt, Doing::Local).await
+            }
+            Stage::Rendering => {
                 attempt.stage = Stage::Online;
                 self.enter(attempt, Doing::Network).await
             }

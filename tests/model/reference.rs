@@ -234,7 +234,7 @@ impl Reference {
         job.state = JobState::Delivering;
         job.attempts += 1;
         job.epoch += 1;
-        job.doing = Some(Doing::Local);
+        job.doing = None;
         (job.owner, job.expired) = (owner, false);
         Claim {
             job: number,

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Process, wait_until};
+use crate::support::{Process, token, wait_until};
 
 /// Where `tests/run` has installed the Python and npm packages.
 pub fn environment() -> PathBuf {
@@ -17,15 +17,6 @@ pub fn environment() -> PathBuf {
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
-}
-
-/// A token as a hub makes them.
-pub fn token() -> String {
-    format!(
-        "{:016x}{:016x}",
-        crate::support::random(u64::MAX),
-        crate::support::random(u64::MAX)
-    )
 }
 
 /// One request by a program that is not ours: status and body.

@@ -7,7 +7,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::support::random;
+use crate::support::lasting_port;
 
 /// What becomes of bytes and of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +19,6 @@ pub enum Way {
     Reset,
     /// Connections are reset, and nobody listens.
     Refused,
-}
-
-/// A port below those of outgoing connections (ip(7): `ip_local_port_range` begins at 32768): none
-/// of them takes it while its server is down.
-pub fn lasting_port() -> u16 {
-    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    let ports = (0..100).map(|_| 20_000 + u16::try_from(random(12_000)).expect("small"));
-    ports.into_iter().find(free).expect("a free port")
 }
 
 /// A TCP proxy on 127.0.0.1 in front of another port there.

@@ -8,9 +8,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use crate::hub::token;
-use crate::link::lasting_port;
-use crate::support::{NOBODY, Process, wait_until};
+use crate::support::{NOBODY, Process, lasting_port, token, wait_until};
 
 /// How it is stopped (postgres(1)).
 #[derive(Clone, Copy, Debug)]

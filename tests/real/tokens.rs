@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::delivery::write_token;
-use crate::hub::{Hub, token};
+use crate::hub::Hub;
 use crate::support::{Room, files, wait_until};
 
 fn room(hub: &Hub, token: &str) -> Room {

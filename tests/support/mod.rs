@@ -434,3 +434,16 @@ pub fn random(below: u64) -> u64 {
     use std::hash::{BuildHasher as _, Hasher as _};
     std::hash::RandomState::new().build_hasher().finish() % below
 }
+
+/// A token as a hub makes them.
+pub fn token() -> String {
+    format!("{:016x}{:016x}", random(u64::MAX), random(u64::MAX))
+}
+
+/// A port below those of outgoing connections (ip(7): `ip_local_port_range` begins at 32768): none
+/// of them takes it while its server is down.
+pub fn lasting_port() -> u16 {
+    let free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let ports = (0..100).map(|_| 20_000 + u16::try_from(random(12_000)).expect("small"));
+    ports.into_iter().find(free).expect("a free port")
+}

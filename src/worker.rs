@@ -5,6 +5,7 @@
 
 mod lease;
 mod probe;
+mod turns;
 mod upkeep;
 
 use std::panic::AssertUnwindSafe;
@@ -20,6 +21,7 @@ use crate::failure::{Code, Failure};
 use crate::job::{JobState, Next, Outcome, advance, millis};
 use crate::ledger::{Claimed, Finished, LedgerError};
 use lease::{Lease, Leases};
+use turns::Turns;
 use upkeep::Upkeep;
 
 /// How long running deliveries may go on after a stop was asked for; below systemd's
@@ -34,7 +36,7 @@ pub async fn run(desk: Arc<Desk>, ready: Arc<Notify>, mut stop: watch::Receiver<
     let mut worker = Worker {
         tasks: JoinSet::new(),
         leases: Leases::default(),
-        newest: false,
+        turns: Turns::default(),
         alone: None,
         stop: stop.clone(),
     };
@@ -68,8 +70,7 @@ pub async fn run(desk: Arc<Desk>, ready: Arc<Notify>, mut stop: watch::Receiver<
 struct Worker {
     tasks: JoinSet<()>,
     leases: Leases,
-    /// Whether of one job the newest is claimed next.
-    newest: bool,
+    turns: Turns,
     /// The job that was claimed alone last.
     alone: Option<i64>,
     stop: watch::Receiver<bool>,
@@ -112,17 +113,14 @@ impl Worker {
             return Ok(BUSY);
         }
         let ramp = millis(desk.config.paces.ramp);
-        for (destination, user) in ledger.due_lanes(ledger.now()).await? {
-            let table = desk.config.destination(&destination);
-            let room = (
-                table.map_or(1, |table| table.concurrency),
-                self.newest,
-                ramp,
-            );
-            self.newest = !self.newest;
-            let lane = (destination.as_str(), user.as_str());
+        for lane in ledger.due_lanes(ledger.now()).await? {
+            let table = desk.config.destination(&lane.0);
+            let limit = table.map_or(1, |table| table.concurrency);
+            let room = (limit, self.turns.is_newest(&lane), ramp);
             let at = Instant::now();
-            for job in ledger.claim(lane, room, ledger.now()).await? {
+            let claimed = ledger.claim((&lane.0, &lane.1), room, ledger.now()).await?;
+            self.turns.took(lane, claimed.len());
+            for job in claimed {
                 self.start(desk, job, at);
             }
         }

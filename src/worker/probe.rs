@@ -10,7 +10,11 @@ use crate::config::secret::SecretRef;
 use crate::deliver::{self, Chosen, Desk};
 use crate::failure::{Class, Code, Probe};
 use crate::job::millis;
-use crate::ledger::{Hold, LedgerError};
+use crate::ledger::{Hold, LedgerError, now};
+
+/// A larger template is read only for a job: read, it takes many times as much memory, and only the
+/// ends of a daemon in the middle of a job are counted. Bytes.
+const LARGE: u64 = 8 << 20;
 
 /// What a file looked like when a hold was first seen.
 type Version = Option<(SystemTime, u64)>;
@@ -50,12 +54,13 @@ impl Probes {
     }
 
     /// Looks at every template file at start and whenever it has changed: a broken one is known
-    /// before the next run ends, and a good one is kept for the day it isn't.
+    /// before the next run ends, and a good one is kept for the day it isn't. A large one waits for
+    /// its job.
     pub(super) fn survey_templates(&mut self, desk: &Arc<Desk>, worker: &mut Worker) {
         for template in desk.config.notebooks.iter().filter_map(Chosen::fixed) {
             let version = file(&template);
             let known = self.templates.insert(template.path().to_owned(), version);
-            if known == Some(version) {
+            if known == Some(version) || is_large(version) {
                 continue;
             }
             let desk = desk.clone();
@@ -76,7 +81,10 @@ impl Probes {
         for hold in holds {
             let version = version(desk, &hold);
             let seen = self.versions.insert(hold.id, version);
-            let changed = seen.is_some_and(|seen| seen != version);
+            let changed = match seen {
+                Some(seen) => seen != version,
+                None => is_since(version, hold.since),
+            };
             if (changed || hold.next_probe_at <= desk.ledger.now())
                 && let Err(error) = start(desk, worker, hold, changed).await
             {
@@ -89,6 +97,17 @@ impl Probes {
 fn file(template: &Chosen) -> Version {
     let facts = std::fs::metadata(template.path()).ok()?;
     Some((facts.modified().ok()?, facts.len()))
+}
+
+fn is_large(version: Version) -> bool {
+    version.is_some_and(|(_, bytes)| bytes > LARGE)
+}
+
+/// Whether a file was changed after this time (milliseconds since 1970, UTC), while nobody looked.
+fn is_since(version: Version, time: i64) -> bool {
+    let modified = version.and_then(|(at, _)| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    // One of the future tells nothing.
+    modified.is_some_and(|at| (time + 1..=now()).contains(&millis(at)))
 }
 
 fn version(desk: &Desk, hold: &Hold) -> Version {
@@ -159,6 +178,7 @@ async fn start(
         .probe_later(hold.id, desk.ledger.now() + millis(desk.config.paces.probe))
         .await?;
     let probe = match Code::from_name(&hold.code).map(|code| code.row().class) {
+        Some(Class::Hold(Probe::Template)) if is_large(version(desk, &hold)) => Probe::Try,
         Some(Class::Hold(probe)) => probe,
         // A code of another version: let a job tell.
         _ => Probe::Try,

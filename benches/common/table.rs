@@ -109,3 +109,16 @@ pub(crate) fn ms(seconds: f64) -> String {
 pub(crate) fn mb(bytes: f64) -> String {
     format!("{:.1} MB", bytes / 1e6)
 }
+
+/// With a blank between thousands.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(' ');
+        }
+        shown.push(digit);
+    }
+    shown
+}

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::room::{Room, complete};
-use crate::table::{Row, mb};
-use crate::thousands;
+use crate::table::{Row, mb, thousands};
 
 /// Makes the runs aside.
 fn prepare(room: &Room, count: usize) {

@@ -5,8 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::room::{Room, complete};
-use crate::table::{Row, mb, median, ms};
-use crate::thousands;
+use crate::table::{Row, mb, median, ms, thousands};
 use crate::watched::Watched;
 
 /// How long a daemon may be busy with itself after its start.

@@ -26,19 +26,6 @@ use table::Row;
 /// Measures one part, at length or not.
 type Part = fn(bool) -> Vec<Row>;
 
-/// With a blank between thousands.
-pub(crate) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut shown = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            shown.push(' ');
-        }
-        shown.push(digit);
-    }
-    shown
-}
-
 fn main() -> ExitCode {
     let long = support::long();
     let parts: [(&str, Part); 4] = [

@@ -22,6 +22,8 @@ mod limits;
 mod mass;
 mod metadata;
 mod model;
+mod order;
+mod poison;
 mod presets;
 mod prune;
 mod readers;

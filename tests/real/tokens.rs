@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::delivery::write_token;
 use crate::hub::Hub;
-use crate::support::{Room, files, wait_until};
+use crate::support::{Room, files, token, wait_until};
 
 fn room(hub: &Hub, token: &str) -> Room {
     let room = Room::new(&format!(

@@ -11,7 +11,7 @@ use sqlx::{AnyConnection, Connection as _, Executor as _};
 use crate::postgres::Postgres;
 use crate::work::Sample;
 
-/// What the ledger's connection says to SQLite when it begins, as far as it bears on the disk.
+/// What the ledger's connection says to `SQLite` when it begins, as far as it bears on the disk.
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
 
 /// One engine.
@@ -81,7 +81,7 @@ impl Bench {
         &self.samples[sample as usize]
     }
 
-    /// Ends the oldest jobs without their deliveries; what PostgreSQL tidies of its own accord while
+    /// Ends the oldest jobs without their deliveries; what `PostgreSQL` tidies of its own accord while
     /// nobody looks it tidies now.
     pub(crate) async fn end_oldest(&self, count: usize) -> Result<(), LedgerError> {
         let mut ledger = connect(&self.url).await?;

@@ -1,10 +1,11 @@
 //! The ledger's writes beside one row that its driver inserts, and beside a bare flush of the disk,
-//! in the same run: `cargo bench --bench ledger`, after `tests/setup`. SQLite on the disk that holds
-//! `target`, and a real PostgreSQL that it starts itself on the one that holds temporary files.
+//! in the same run: `cargo bench --bench ledger`, after `tests/setup`. `SQLite` on the disk that holds
+//! `target`, and a real `PostgreSQL` that it starts itself on the one that holds temporary files.
 //!
 //! It fails where a long history makes a claim or its record more than three times as slow.
 
 #![allow(clippy::print_stdout, reason = "the figures are its purpose")]
+#![allow(clippy::print_stderr, reason = "a failed database shows its log")]
 
 mod bench;
 #[path = "../../tests/real/postgres.rs"]

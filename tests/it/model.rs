@@ -1,4 +1,4 @@
-//! Histories against the reference, alone and beside a ledger in SQLite.
+//! Histories against the reference, alone and beside a ledger in `SQLite`.
 
 #[path = "../model/mod.rs"]
 mod histories;

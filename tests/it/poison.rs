@@ -93,8 +93,8 @@ fn kill_in(room: &mut Room, run: &str, crashes: u32) {
 
 fn job_of(room: &Room, run: &str) -> Value {
     let runs = room.runs();
-    let big = runs.iter().filter(|each| each["watch"] == "big");
-    let named = big.filter(|each| each["name"] == run).last();
+    let mut big = runs.iter().filter(|each| each["watch"] == "big");
+    let named = big.rfind(|each| each["name"] == run);
     named.expect("the run")["jobs"][0].clone()
 }
 

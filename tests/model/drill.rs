@@ -222,7 +222,7 @@ impl World {
         for destination in 0..DESTINATIONS.len() {
             for user in 0..USERS.len() {
                 let lane = (destination, user);
-                let (worker, newest) = (user, limit % 2 == 0);
+                let (worker, newest) = (user, limit.is_multiple_of(2));
                 self.step(Step::Claim {
                     worker,
                     lane,

@@ -6,6 +6,7 @@ mod leases;
 mod notice;
 mod outages;
 mod reading;
+mod spawns;
 mod watches;
 
 use std::fs::{self, Permissions};

@@ -42,8 +42,9 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
     // What can be told without the network is told before a server is started.
     let early = match &chosen {
         Chosen::File { path, .. } => {
+            let _turn = desk.turn().await;
             enter(desk, job, Step::Local).await?;
-            let read = template::read_file(path);
+            let read = at_length(|| template::read_file(path));
             Some(rendered(desk, job, table, &chosen, read).await?)
         }
         Chosen::Contents(_) => {
@@ -62,6 +63,7 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
         None => {
             let read = place.read(chosen.path()).await?;
             let read = read.ok_or_else(|| "there is no such file, or it isn't text".to_owned());
+            let _turn = desk.turn().await;
             enter(desk, job, Step::Local).await?;
             rendered(desk, job, table, &chosen, read).await?
         }
@@ -92,6 +94,12 @@ fn lost() -> Failure {
     Code::LeaseLost.failure("the job was taken away meanwhile")
 }
 
+/// Does what may take seconds on this thread, from which others take over all else: whoever is next
+/// to write into the ledger must not wait for it.
+fn at_length<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
 /// Renders by the newest good version of the template.
 async fn rendered(
     desk: &Desk,
@@ -102,7 +110,7 @@ async fn rendered(
 ) -> Result<Rendered, Failure> {
     let source = chosen.source(&job.order.destination, &job.user);
     let template = newest((&desk.ledger, &desk.health), chosen, &source, read).await?;
-    let notebook = render(&desk.config, table, template, &job.order)?;
+    let notebook = at_length(|| render(&desk.config, table, template, &job.order))?;
     if let Some(warning) = &notebook.warning {
         desk.warn_once(warning);
     }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
 use crate::config::Config;
 use crate::config::checked;
@@ -36,6 +36,8 @@ pub struct Desk {
     warned: Mutex<HashSet<String>>,
     /// Jobs that are being rendered.
     rendering: Mutex<HashSet<i64>>,
+    /// Notebooks that may be rendered at once.
+    turns: Semaphore,
     /// True once the daemon stops.
     stop: watch::Receiver<bool>,
 }
@@ -61,8 +63,14 @@ impl Desk {
             swept: Mutex::default(),
             warned: Mutex::default(),
             rendering: Mutex::default(),
+            turns: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             stop,
         }
+    }
+
+    /// Waits for a turn at rendering: one a core, so that memory and threads are for few.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.turns.acquire().await.ok()
     }
 
     /// Waits until the daemon stops.

@@ -171,7 +171,8 @@ pub(super) async fn newest(
     read: Result<Vec<u8>, String>,
 ) -> Result<Template, Failure> {
     let key = notice(source);
-    let failure = match (chosen.parse(&read, source), read) {
+    let parsed = super::at_length(|| chosen.parse(&read, source));
+    let failure = match (parsed, read) {
         (Ok(template), Ok(bytes)) => {
             let kept = ledger.keep_template(source, template.sha256(), &bytes, now());
             if let Err(error) = kept.await {

@@ -100,7 +100,7 @@ fn job_of(room: &Room, run: &str) -> Value {
 
 #[test]
 fn a_template_that_kills_the_daemon_is_tried_alone_then_held_and_all_others_are_delivered() {
-    let mut room = room([40_000, TOO_BIG]);
+    let mut room = room([10_000, TOO_BIG]);
     record(&mut room, 1..=60);
     let memory = format!("--data={MEMORY}");
     room.wrap = ["prlimit", &memory].map(String::from).to_vec();

@@ -176,9 +176,9 @@ fn more_workers_deliver_all_runs_too() {
             make(&detector.room.path("data"), &name, "{\"energy\": 1}");
             names.push(name);
         }
-        wait_until(60, "all are recorded", || site.jobs("waiting") == runs);
+        wait_until(240, "all are recorded", || site.jobs("waiting") == runs);
         workers[..count].iter_mut().for_each(|it| it.room.start());
-        site.await_delivered(names.len() as u64, 60);
+        site.await_delivered(names.len() as u64, 240);
         eprintln!("{count} workers: {:.0} deliveries/s", pace(&site, runs));
         for worker in &mut workers[..count] {
             assert_eq!(worker.room.stop(), 0);

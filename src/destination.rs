@@ -6,12 +6,11 @@ use std::path::Path;
 
 use tokio::task::block_in_place;
 
-use crate::config::checked::{self, Kind};
+use crate::config::checked::{self, Config, Kind};
 use crate::failure::Failure;
 use crate::jupyter::{Jupyter, JupyterPlace};
 use crate::ledger::Ledger;
 use crate::path::Directory;
-use crate::retry::Paces;
 pub use terms::{Accepted, Found, Report, Wanted, temporary};
 
 /// A destination that can be asked and delivered to.
@@ -29,14 +28,14 @@ impl Destination {
     /// # Errors
     /// When its certificate authorities can't be read.
     pub fn new(
+        config: &Config,
         table: &checked::Destination,
         ledger: Option<&Ledger>,
-        (paces, contact): (&Paces, Option<&str>),
     ) -> Result<Self, Failure> {
         Ok(match &table.kind {
             Kind::Path { root, open } => Self::Directory(Directory::new(root, open.as_deref())),
             Kind::Hub(_) | Kind::Server(_) => {
-                let jupyter = Jupyter::new(&table.kind, ledger.cloned(), (paces, contact))?;
+                let jupyter = Jupyter::new(config, table, ledger.cloned())?;
                 Self::Jupyter(Box::new(jupyter))
             }
         })

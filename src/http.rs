@@ -7,13 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
-use crate::config::secret::Secret;
 use crate::failure::{Code, Failure};
 
 /// Answers are read up to this size, bytes.
@@ -143,18 +142,8 @@ impl Client {
     }
 
     /// A request, to be sent by [`Client::send`].
-    pub fn request(&self, method: Method, url: Url, token: Option<&Secret>) -> RequestBuilder {
-        let request = self.inner.request(method, url).timeout(self.patience);
-        // A token has no characters that a header refuses: it is one word of plain text.
-        match token
-            .and_then(|token| HeaderValue::try_from(format!("token {}", token.expose())).ok())
-        {
-            Some(mut value) => {
-                value.set_sensitive(true);
-                request.header(AUTHORIZATION, value)
-            }
-            None => request,
-        }
+    pub fn request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.inner.request(method, url).timeout(self.patience)
     }
 
     /// Sends a request and reads the answer whole. `writes`: whether a lost answer leaves it

@@ -17,8 +17,8 @@ use reqwest::Method;
 use serde_json::Value;
 use url::Url;
 
-use crate::config::checked::{Hub, Kind};
-use crate::config::secret::{Secret, SecretRef};
+use crate::auth::{Credential, Signed, Token};
+use crate::config::checked::{Config, Destination, Hub, Kind};
 use crate::destination::terms::{Accepted, Report};
 use crate::failure::{Code, Failure};
 use crate::http::{Client, Reply};
@@ -34,7 +34,7 @@ pub struct Jupyter {
     base: Url,
     /// What only a hub has.
     hub: Option<Hub>,
-    token: SecretRef,
+    credential: Credential,
     paces: Paces,
     /// Where starts of servers are recorded.
     ledger: Option<Ledger>,
@@ -48,21 +48,25 @@ pub struct Jupyter {
 impl Jupyter {
     /// Prepares a destination; asks nothing yet.
     pub(crate) fn new(
-        kind: &Kind,
+        config: &Config,
+        table: &Destination,
         ledger: Option<Ledger>,
-        (paces, contact): (&Paces, Option<&str>),
     ) -> Result<Self, Failure> {
-        let (base, token, ca_file, hub) = match kind {
-            Kind::Hub(hub) => (&hub.url, &hub.token, &hub.ca_file, Some(hub.clone())),
-            Kind::Server(server) => (&server.url, &server.token, &server.ca_file, None),
+        let (base, auth, ca_file, hub) = match &table.kind {
+            Kind::Hub(hub) => (&hub.url, &hub.auth, &hub.ca_file, Some(hub.clone())),
+            Kind::Server(server) => (&server.url, &server.auth, &server.ca_file, None),
             Kind::Path { .. } => return Err(Code::Internal.failure("a directory is no Jupyter")),
         };
         Ok(Self {
-            client: Client::new(ca_file.as_deref(), contact, paces.answer)?,
+            client: Client::new(
+                ca_file.as_deref(),
+                config.contact.as_deref(),
+                config.paces.answer,
+            )?,
             base: base.clone(),
             hub,
-            token: token.clone(),
-            paces: *paces,
+            credential: Credential::new(auth),
+            paces: config.paces,
             ledger,
             gates: Mutex::default(),
             owner: Mutex::default(),
@@ -75,7 +79,7 @@ impl Jupyter {
         user: Option<&str>,
         memory: Option<&Accepted>,
     ) -> Result<Report, Failure> {
-        let token = self.token.read().await?;
+        let token = self.credential.token().await?;
         match &self.hub {
             Some(hub) => self.probe_hub(hub, &token, user, memory).await,
             None => self.probe_server(&token, memory).await,
@@ -87,7 +91,7 @@ impl Jupyter {
         user: Option<&str>,
         memory: Option<&Accepted>,
     ) -> Result<JupyterPlace<'_>, Failure> {
-        let token = self.token.read().await?;
+        let token = self.credential.token().await?;
         let place = |user: String, server: Url| JupyterPlace {
             jupyter: self,
             token: token.clone(),
@@ -109,8 +113,8 @@ impl Jupyter {
     }
 
     /// The token's owner, for whom notebooks are if no user is named.
-    async fn owner(&self, token: &Secret, memory: Option<&Accepted>) -> Result<String, Failure> {
-        let fingerprint = token.fingerprint();
+    async fn owner(&self, token: &Token, memory: Option<&Accepted>) -> Result<String, Failure> {
+        let fingerprint = token.secret().fingerprint();
         if let Some((_, owner)) = lock(&self.owner)
             .as_ref()
             .filter(|(known, _)| *known == fingerprint)
@@ -141,9 +145,13 @@ impl Jupyter {
     }
 
     /// Sends a call. One user's frozen server is no trouble of the others.
-    async fn send(&self, call: Call, request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
-        let reply = self.client.send(request, call.writes()).await;
-        reply.map_err(|failure| match failure.code {
+    async fn send(&self, call: Call, request: Signed<'_>) -> Result<Reply, Failure> {
+        let is_refusal =
+            |reply: &Reply| reply.status >= 300 && classify(call, reply).code == Code::TokenUnknown;
+        let reply = self
+            .credential
+            .send(&self.client, request, call.writes(), is_refusal);
+        reply.await.map_err(|failure| match failure.code {
             Code::HubUnreachable if call.is_to_server() => Failure {
                 code: Code::ServerUnreachable,
                 ..failure
@@ -153,12 +161,7 @@ impl Jupyter {
     }
 
     /// A call that is expected to be answered with one of `fine`.
-    async fn ask(
-        &self,
-        call: Call,
-        request: reqwest::RequestBuilder,
-        fine: &[u16],
-    ) -> Result<Reply, Failure> {
+    async fn ask(&self, call: Call, request: Signed<'_>, fine: &[u16]) -> Result<Reply, Failure> {
         let reply = self.send(call, request).await?;
         let page = reply.status == 200 && reply.kind == crate::http::Kind::Html;
         if fine.contains(&reply.status) && !page {
@@ -168,8 +171,12 @@ impl Jupyter {
         }
     }
 
-    fn get(&self, url: Url, token: Option<&Secret>) -> reqwest::RequestBuilder {
-        self.client.request(Method::GET, url, token)
+    fn request<'a>(&self, method: Method, url: Url, token: Option<&'a Token>) -> Signed<'a> {
+        Signed::new(self.client.request(method, url), token)
+    }
+
+    fn get<'a>(&self, url: Url, token: Option<&'a Token>) -> Signed<'a> {
+        self.request(Method::GET, url, token)
     }
 
     fn gate(&self, user: &str) -> Arc<Gate> {

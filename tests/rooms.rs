@@ -13,7 +13,8 @@ const RULES: &[(&str, &[&str])] = &[
     ("job", &["config", "failure", "notebook", "retry", "run"]),
     ("config", &["failure", "notebook", "retry", "run", "text"]),
     ("health", &[]),
-    ("http", &["config", "failure"]),
+    ("http", &["failure"]),
+    ("auth", &["config", "failure", "http"]),
     ("spawns", &["job", "retry"]),
     ("ledger", &["failure", "job", "retry", "run", "spawns"]),
     (
@@ -25,6 +26,7 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "jupyter",
         &[
+            "auth",
             "config",
             "destination",
             "failure",

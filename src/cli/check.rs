@@ -256,8 +256,7 @@ async fn destination(
 ) -> Vec<Check> {
     let name = format!("destination {}", table.name);
     // A person asks for the starts of `--deliver`: they are not the daemon's.
-    let manner = (&config.paces, config.contact.as_deref());
-    let opened = match Destination::new(table, None, manner) {
+    let opened = match Destination::new(config, table, None) {
         Ok(opened) => opened,
         Err(failure) => return vec![Check::failed(&name, &failure, exit_code(failure.code))],
     };

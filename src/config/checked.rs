@@ -301,15 +301,22 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Where its token is kept, if it needs one.
+    /// How it is authenticated to, if it is.
     #[must_use]
-    pub fn token(&self) -> Option<&SecretRef> {
+    pub fn auth(&self) -> Option<&Auth> {
         match &self.kind {
-            Kind::Hub(hub) => Some(&hub.token),
-            Kind::Server(server) => Some(&server.token),
+            Kind::Hub(hub) => Some(&hub.auth),
+            Kind::Server(server) => Some(&server.auth),
             Kind::Path { .. } => None,
         }
     }
+}
+
+/// How calls to a destination are authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// By a token that is kept somewhere.
+    Token(SecretRef),
 }
 
 /// The kinds of destination.
@@ -333,8 +340,8 @@ pub enum Kind {
 pub struct Hub {
     /// Base URL with a final `/`, without `hub/`.
     pub url: url::Url,
-    /// The hub token.
-    pub token: SecretRef,
+    /// How it is authenticated to.
+    pub auth: Auth,
     /// Name of the user's server; empty is the default server.
     pub server_name: String,
     /// Whether to start the user's server.
@@ -354,8 +361,8 @@ pub struct Hub {
 pub struct Server {
     /// Base URL with a final `/`.
     pub url: url::Url,
-    /// The server's token.
-    pub token: SecretRef,
+    /// How it is authenticated to.
+    pub auth: Auth,
     /// Further certificate authorities, PEM.
     pub ca_file: Option<PathBuf>,
 }

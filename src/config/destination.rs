@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 use toml::de::DeValue;
 
+use super::auth::auth;
 use super::checked::{Destination, Hub, Kind, Server};
 use super::item::Item;
 use super::table::Table;
-use super::values::{base_url, has_placeholder, object, path, pattern_text, some_time, token};
+use super::values::{base_url, has_placeholder, object, path, pattern_text, some_time};
 
 const KINDS: [&str; 3] = ["hub", "server", "path"];
 
@@ -70,11 +71,11 @@ fn kind(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
         "hub" => hub(table, item),
         "server" => {
             let ca_file = table.read("ca_file", path);
-            let token = auth(table);
+            let auth = auth(table);
             let url = base_url(item)?;
             Some(Kind::Server(Server {
                 url,
-                token: token?,
+                auth: auth?,
                 ca_file,
             }))
         }
@@ -98,10 +99,10 @@ fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
     let spawn_timeout = table.read("spawn_timeout", some_time);
     let max_spawns_per_hour = table.read("max_spawns_per_hour", some);
     let ca_file = table.read("ca_file", path);
-    let token = auth(table);
+    let auth = auth(table);
     Some(Kind::Hub(Hub {
         url: base_url(item)?,
-        token: token?,
+        auth: auth?,
         server_name,
         spawn,
         spawn_options,
@@ -109,18 +110,6 @@ fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
         max_spawns_per_hour: max_spawns_per_hour.unwrap_or(60),
         ca_file,
     }))
-}
-
-fn auth(table: &Table<'_>) -> Option<super::secret::SecretRef> {
-    let auth = table
-        .must(
-            "auth",
-            "auth.token = { file = \"/etc/nbcourier/credentials/NAME\" }",
-        )?
-        .table(format!("`auth` of {}", table.title))?;
-    let token = token(&auth);
-    auth.finish();
-    token
 }
 
 /// The pattern of the user's name, and the users it may act for.

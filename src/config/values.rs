@@ -177,20 +177,6 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// `token` of an `auth` table.
-pub(super) fn token(auth: &Table<'_>) -> Option<SecretRef> {
-    let item = auth.must(
-        "token",
-        "token = { file = \"/etc/nbcourier/credentials/NAME\" }",
-    )?;
-    if item.value.is_str() {
-        let hint =
-            "put it into a file of its own: token = { file = \"/etc/nbcourier/credentials/NAME\" }";
-        return item.no("a token doesn't belong into the configuration", hint);
-    }
-    secret(&item, auth.title.replacen("auth", "auth.token", 1))
-}
-
 /// Where a secret is kept; `title` is how its table is called.
 pub(super) fn secret(item: &Item<'_>, title: String) -> Option<SecretRef> {
     let table = item.table(title)?;

@@ -51,9 +51,9 @@ impl Desk {
         health: Arc<Health>,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let manner = (&config.paces, config.contact.as_deref());
-        let open =
-            |d: &checked::Destination| (d.name.clone(), Destination::new(d, Some(&ledger), manner));
+        let open = |d: &checked::Destination| {
+            (d.name.clone(), Destination::new(&config, d, Some(&ledger)))
+        };
         Self {
             destinations: config.destinations.iter().map(open).collect(),
             permits: Mutex::default(),

@@ -165,6 +165,13 @@ const RULES: &[Rule] = &[
         "authentication has expired",
         Code::LoginNeeded,
     ),
+    (
+        &[Spawn, Model],
+        403,
+        None,
+        "invalid credentials",
+        Code::TokenUnknown,
+    ),
     (&[Spawn, Model], 403, None, "", Code::ScopeMissing),
     (&[Spawn, Model], 404, None, "", Code::UserUnknown),
     // Starting a server.
@@ -314,6 +321,13 @@ mod tests {
                 Json,
                 "{\"message\": \"alice's authentication has expired\"}",
                 Code::LoginNeeded,
+            ),
+            (
+                Model,
+                403,
+                Json,
+                "{\"message\": \"Missing or invalid credentials.\"}",
+                Code::TokenUnknown,
             ),
             (Model, 404, Json, "{\"message\": null}", Code::UserUnknown),
             (

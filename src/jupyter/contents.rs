@@ -8,7 +8,7 @@ use url::Url;
 use super::classify::Call;
 use super::hub::segment;
 use super::{Jupyter, join, lock, text};
-use crate::config::secret::Secret;
+use crate::auth::Token;
 use crate::destination::terms::{Accepted, Found, Wanted, embedded_job, temporary};
 use crate::failure::{Code, Failure};
 use crate::http::Reply;
@@ -21,7 +21,7 @@ const LONGEST_NAME: usize = 200;
 /// A user's root on a running server.
 pub struct JupyterPlace<'a> {
     pub(super) jupyter: &'a Jupyter,
-    pub(super) token: Secret,
+    pub(super) token: Token,
     pub(super) memory: Option<Accepted>,
     pub(super) user: String,
     pub(super) server: Url,
@@ -228,7 +228,7 @@ impl JupyterPlace<'_> {
     ) -> Result<Reply, Failure> {
         let mut url = join(&self.server, &format!("api/contents/{}", encode(path)))?;
         url.set_query((!query.is_empty()).then_some(query));
-        let mut request = self.jupyter.client.request(method, url, Some(&self.token));
+        let mut request = self.jupyter.request(method, url, Some(&self.token));
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -6,8 +6,8 @@ use url::Url;
 
 use super::classify::Call;
 use super::{Jupyter, text};
+use crate::auth::Token;
 use crate::config::checked::Hub;
-use crate::config::secret::Secret;
 use crate::destination::terms::Accepted;
 use crate::failure::{Code, Failure};
 
@@ -51,7 +51,7 @@ impl Jupyter {
     /// The hub's own account of a token; works with every valid one.
     pub(super) async fn who_am_i(
         &self,
-        token: &Secret,
+        token: &Token,
         memory: Option<&Accepted>,
     ) -> Result<Value, Failure> {
         let request = self.get(self.url("hub/api/user")?, Some(token));
@@ -64,10 +64,12 @@ impl Jupyter {
 
     /// The hub refuses an expired, a revoked and a never known token alike; what tells them apart
     /// is whether this very token was accepted before.
-    fn refused(&self, token: &Secret, memory: Option<&Accepted>) -> Failure {
+    fn refused(&self, token: &Token, memory: Option<&Accepted>) -> Failure {
         let base = self.base.as_str();
         let page = format!("make a token at {base}hub/token");
-        if let Some(accepted) = memory.filter(|memory| memory.fingerprint == token.fingerprint()) {
+        if let Some(accepted) =
+            memory.filter(|memory| memory.fingerprint == token.secret().fingerprint())
+        {
             let what = format!(
                 "{base} accepted the token until {} and refuses it now: it has expired or was revoked",
                 accepted.at
@@ -76,14 +78,17 @@ impl Jupyter {
                 "{page} and replace the old one; no restart is needed"
             ));
         }
-        let from_server =
-            token.expose().len() == 48 && token.expose().bytes().all(|b| b.is_ascii_hexdigit());
+        let value = token.secret().expose();
+        let from_server = value.len() == 48 && value.bytes().all(|b| b.is_ascii_hexdigit());
         let hint = if from_server {
             "; it looks like a server's own token, from its log or `jupyter server list`"
         } else {
             ""
         };
-        let what = format!("{base} does not know the token from {}{hint}", self.token);
+        let what = format!(
+            "{base} does not know the token from {}{hint}",
+            token.origin()
+        );
         Code::TokenUnknown
             .failure(what)
             .advise(format!("{page} and put it there; no restart is needed"))
@@ -93,7 +98,7 @@ impl Jupyter {
     pub(super) async fn server(
         &self,
         hub: &Hub,
-        token: &Secret,
+        token: &Token,
         user: &str,
     ) -> Result<Server, Failure> {
         let request = self.get(

@@ -6,8 +6,8 @@ use super::classify::Call;
 use super::hub::{Server, owner_of, segment};
 use super::scopes::Scopes;
 use super::{Jupyter, text};
+use crate::auth::Token;
 use crate::config::checked::Hub;
-use crate::config::secret::Secret;
 use crate::destination::terms::{Accepted, Report};
 use crate::failure::{Code, Failure};
 
@@ -15,7 +15,7 @@ impl Jupyter {
     pub(super) async fn probe_hub(
         &self,
         hub: &Hub,
-        token: &Secret,
+        token: &Token,
         user: Option<&str>,
         memory: Option<&Accepted>,
     ) -> Result<Report, Failure> {
@@ -43,14 +43,14 @@ impl Jupyter {
             version: format!("JupyterHub {}", text(&version, "version")),
             server: server.into(),
             warnings: scopes.excess(&format!("user={user}")).into_iter().collect(),
-            token_fingerprint: Some(token.fingerprint()),
+            token_fingerprint: Some(token.secret().fingerprint()),
             token_expires_at: self.token_end(token, &owner).await,
             user,
         })
     }
 
     /// When the token ends, if the hub lets it be asked.
-    async fn token_end(&self, token: &Secret, owner: &Value) -> Option<String> {
+    async fn token_end(&self, token: &Token, owner: &Value) -> Option<String> {
         let id = owner["token_id"].as_str()?;
         let path = format!(
             "hub/api/users/{}/tokens/{}",
@@ -64,7 +64,7 @@ impl Jupyter {
 
     pub(super) async fn probe_server(
         &self,
-        token: &Secret,
+        token: &Token,
         memory: Option<&Accepted>,
     ) -> Result<Report, Failure> {
         let hub = |what: &str| {
@@ -74,7 +74,7 @@ impl Jupyter {
         };
         let reply = self
             .client
-            .send(self.get(self.url("api")?, None), false)
+            .send(self.get(self.url("api")?, None).into_request(), false)
             .await?;
         if reply.from_hub
             || reply
@@ -107,15 +107,15 @@ impl Jupyter {
         Ok(Report {
             version: format!("Jupyter Server {}", text(&version, "version")),
             server: "server running".into(),
-            token_fingerprint: Some(token.fingerprint()),
+            token_fingerprint: Some(token.secret().fingerprint()),
             ..Report::default()
         })
     }
 
-    fn refused_by_server(&self, token: &Secret, memory: Option<&Accepted>) -> Failure {
+    fn refused_by_server(&self, token: &Token, memory: Option<&Accepted>) -> Failure {
         let advice = "take the token from `jupyter server list` on its machine, or start it with `--IdentityProvider.token`, so that it stays the same";
         let base = &self.base;
-        match memory.filter(|memory| memory.fingerprint == token.fingerprint()) {
+        match memory.filter(|memory| memory.fingerprint == token.secret().fingerprint()) {
             Some(accepted) => {
                 let what = format!(
                     "{base} accepted the token until {} and refuses it now: the server has another one",
@@ -126,7 +126,7 @@ impl Jupyter {
             None => Code::TokenUnknown
                 .failure(format!(
                     "{base} does not know the token from {}",
-                    self.token
+                    token.origin()
                 ))
                 .advise(advice),
         }

@@ -15,8 +15,8 @@ use url::Url;
 use super::classify::{Call, classify};
 use super::hub::Server;
 use super::{Jupyter, lock};
+use crate::auth::Token;
 use crate::config::checked::Hub;
-use crate::config::secret::Secret;
 use crate::failure::{Code, Failure};
 
 /// How long a ready server may stay without a route before it is reported.
@@ -51,7 +51,7 @@ impl Jupyter {
     pub(super) async fn ensure_server(
         &self,
         hub: &Hub,
-        token: &Secret,
+        token: &Token,
         user: &str,
     ) -> Result<Url, Failure> {
         let gate = self.gate(user);
@@ -81,7 +81,7 @@ impl Jupyter {
     async fn start(
         &self,
         hub: &Hub,
-        token: &Secret,
+        token: &Token,
         user: &str,
         last: Option<&Failure>,
     ) -> Result<Url, Failure> {
@@ -126,7 +126,7 @@ impl Jupyter {
     async fn ask_to_start(
         &self,
         hub: &Hub,
-        token: &Secret,
+        token: &Token,
         user: &str,
         last: Option<&Failure>,
     ) -> Result<bool, Failure> {
@@ -142,15 +142,15 @@ impl Jupyter {
         Ok(posted? != Posted::Stopping)
     }
 
-    async fn post_start(&self, hub: &Hub, token: &Secret, user: &str) -> Result<Posted, Failure> {
+    async fn post_start(&self, hub: &Hub, token: &Token, user: &str) -> Result<Posted, Failure> {
         let url = self.url(&Self::server_path(hub, user))?;
-        let mut request = self.client.request(Method::POST, url, Some(token));
+        let mut request = self.request(Method::POST, url, Some(token));
         // Without a body the hub repeats the user's last choice.
         if let Some(options) = &hub.spawn_options {
             request = request.json(options);
         }
         // A lost answer is no harm: at the next attempt the model tells.
-        let reply = self.client.send(request, false).await?;
+        let reply = self.send(Call::Spawn, request).await?;
         if matches!(reply.status, 201 | 202) {
             tracing::info!(user, "starting the server");
             return Ok(Posted::Started);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Worker;
-use crate::config::secret::SecretRef;
+use crate::auth::Credential;
 use crate::deliver::{self, Chosen, Desk};
 use crate::failure::{Class, Code, Probe};
 use crate::job::millis;
@@ -37,7 +37,7 @@ impl Probes {
     /// token is known before the first run ends, and a once accepted one is remembered.
     pub(super) fn survey(&mut self, desk: &Arc<Desk>, worker: &mut Worker) {
         for table in &desk.config.destinations {
-            let version = table.token().and_then(SecretRef::version);
+            let version = table.auth().and_then(Credential::version);
             let known = self.surveyed.get(&table.name);
             let well = !desk.health.is_up(&trouble_of(&table.name));
             let pause = desk.config.paces.probe * if well { 60 } else { 1 };
@@ -113,7 +113,9 @@ fn is_since(version: Version, time: i64) -> bool {
 fn version(desk: &Desk, hold: &Hold) -> Version {
     match (&hold.notebook, &hold.destination) {
         (Some(notebook), _) => file(&Chosen::fixed(desk.config.notebook(notebook)?)?),
-        (None, Some(destination)) => desk.config.destination(destination)?.token()?.version(),
+        (None, Some(destination)) => {
+            Credential::version(desk.config.destination(destination)?.auth()?)
+        }
         (None, None) => None,
     }
 }

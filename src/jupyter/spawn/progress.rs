@@ -6,8 +6,8 @@ use eventsource_stream::Eventsource as _;
 use futures_util::StreamExt as _;
 use serde_json::Value;
 
+use crate::auth::Token;
 use crate::config::checked::Hub;
-use crate::config::secret::Secret;
 use crate::failure::{Code, Failure};
 use crate::jupyter::Jupyter;
 
@@ -17,7 +17,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 
 impl Jupyter {
     /// A failed start in the hub's words: the POST's answer has none, the progress has.
-    pub(super) async fn failed(&self, hub: &Hub, token: &Secret, user: &str) -> Failure {
+    pub(super) async fn failed(&self, hub: &Hub, token: &Token, user: &str) -> Failure {
         let soon = Instant::now() + Duration::from_secs(5);
         let told = self.progress(hub, token, user, soon).await;
         let why = told
@@ -31,7 +31,7 @@ impl Jupyter {
     }
 
     /// Waits until the start is over, one way or the other; what it came to, the model tells.
-    pub(super) async fn follow(&self, hub: &Hub, token: &Secret, user: &str, deadline: Instant) {
+    pub(super) async fn follow(&self, hub: &Hub, token: &Token, user: &str, deadline: Instant) {
         let told = self.progress(hub, token, user, deadline).await;
         tracing::debug!(user, told, "the start is over");
     }
@@ -40,7 +40,7 @@ impl Jupyter {
     async fn progress(
         &self,
         hub: &Hub,
-        token: &Secret,
+        token: &Token,
         user: &str,
         deadline: Instant,
     ) -> Option<String> {
@@ -48,7 +48,7 @@ impl Jupyter {
             .url(&format!("{}/progress", Self::server_path(hub, user)))
             .ok()?;
         let left = deadline.saturating_duration_since(Instant::now());
-        let request = self.get(url, Some(token)).timeout(left);
+        let request = self.get(url, Some(token)).into_request().timeout(left);
         let (reply, answer) = self.client.stream(request).await.ok()?;
         if reply.status != 200 {
             return None;

@@ -1,5 +1,6 @@
 //! Credentials: what signs the calls to a destination, and what follows when it is refused.
 
+mod engine;
 pub mod token;
 
 use std::time::SystemTime;
@@ -9,6 +10,7 @@ use reqwest::RequestBuilder;
 use crate::config::checked::Auth;
 use crate::failure::Failure;
 use crate::http::{Client, Reply};
+pub use engine::{Engine, Fetched};
 pub use token::Token;
 
 /// The credential of one destination.

@@ -9,7 +9,6 @@ use url::Url;
 
 use super::item::{Item, clean, nearest, sorted};
 use super::secret::SecretRef;
-use super::table::Table;
 use crate::text::from_toml;
 
 /// Durations above this would overflow the clock's arithmetic sooner or later.

@@ -1,0 +1,235 @@
+//! The token of now, whatever the way it is had: fetched once for all who wait for it, kept until
+//! shortly before its end, replaced when it is refused.
+//!
+//! Paces follow the classifier of [`crate::failure`]: what heals by itself is asked again soon, what
+//! needs a person seldom, and at once when the secret behind it has changed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Token;
+use crate::failure::{Class, Failure};
+
+/// A token ends so long before its life is over, or a tenth of its life if that is shorter.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// What a secret's file looked like; `None` where it can't be seen.
+pub(super) type Version = Option<(SystemTime, u64)>;
+
+/// A token as it was issued.
+pub struct Fetched {
+    /// The token.
+    pub token: Token,
+    /// How long it is valid from the moment before it was asked for; `None` is until it is refused.
+    pub life: Option<Duration>,
+}
+
+/// Keeps one token.
+pub struct Engine {
+    slot: Mutex<Slot>,
+    /// Held by the one who fetches.
+    flight: tokio::sync::Mutex<()>,
+    /// The wait after the first failure of a kind that heals, and of one that needs a person; each
+    /// doubles thirty-twofold and more.
+    pauses: (Duration, Duration),
+}
+
+#[derive(Default)]
+struct Slot {
+    held: Option<Held>,
+    /// Why there is no token, until when nobody asks again.
+    pause: Option<Pause>,
+    /// The last token came in place of a refused one.
+    is_replacement: bool,
+}
+
+struct Held {
+    token: Token,
+    /// By the clock that nobody sets, and by the one that goes on in a suspended machine.
+    ends: Option<(Instant, SystemTime)>,
+    /// Something accepted it.
+    is_proven: bool,
+}
+
+struct Pause {
+    failure: Failure,
+    /// When it was met.
+    at: Instant,
+    length: Duration,
+    version: Version,
+    failures: u32,
+}
+
+impl Engine {
+    /// Holds nothing yet. `probe` is the pace at which what needs a person is looked at.
+    #[must_use]
+    pub fn new(probe: Duration) -> Self {
+        Self {
+            slot: Mutex::default(),
+            flight: tokio::sync::Mutex::default(),
+            pauses: (probe / 60, probe),
+        }
+    }
+
+    /// The token of now; fetched if there is none, or it ends soon.
+    ///
+    /// # Errors
+    /// Of `fetch`, also of one that another caller made meanwhile, or not long ago.
+    pub async fn token<F>(&self, version: Version, fetch: F) -> Result<Token, Failure>
+    where
+        F: AsyncFnOnce() -> Result<Fetched, Failure>,
+    {
+        if let Some(token) = self.slot().fresh() {
+            return Ok(token);
+        }
+        let waits_since = Instant::now();
+        let _flight = self.flight.lock().await;
+        if let Some(token) = self.slot().fresh() {
+            return Ok(token);
+        }
+        if let Some(failure) = self.slot().paused(waits_since, version) {
+            return Err(failure);
+        }
+        self.fetch(version, fetch).await
+    }
+
+    /// Another token after `refused`: the one that is here meanwhile, or a new one. `None` when the
+    /// refused one had itself just replaced another: a third would fare no better.
+    ///
+    /// # Errors
+    /// Of `fetch`.
+    pub async fn renewed<F>(
+        &self,
+        refused: &Token,
+        version: Version,
+        fetch: F,
+    ) -> Result<Option<Token>, Failure>
+    where
+        F: AsyncFnOnce() -> Result<Fetched, Failure>,
+    {
+        if self.slot().drop_refused(refused) == Verdict::Keep {
+            return Ok(None);
+        }
+        let token = self.token(version, fetch).await?;
+        let is_new = token != *refused;
+        if is_new {
+            self.slot().is_replacement = true;
+        }
+        Ok(is_new.then_some(token))
+    }
+
+    /// Remembers that a token was accepted: refused later, it is worth another one.
+    pub fn accepted(&self, token: &Token) {
+        let mut slot = self.slot();
+        if let Some(held) = slot.held.as_mut().filter(|held| held.token == *token) {
+            held.is_proven = true;
+            slot.is_replacement = false;
+        }
+    }
+
+    /// How long the token of now is still used.
+    #[must_use]
+    pub fn left(&self) -> Option<Duration> {
+        let (end, _) = self.slot().held.as_ref()?.ends?;
+        Some(end.saturating_duration_since(Instant::now()))
+    }
+
+    async fn fetch<F>(&self, version: Version, fetch: F) -> Result<Token, Failure>
+    where
+        F: AsyncFnOnce() -> Result<Fetched, Failure>,
+    {
+        let asked = (Instant::now(), SystemTime::now());
+        match fetch().await {
+            Ok(fetched) => {
+                let ends = fetched.life.map(|life| {
+                    let used = life.saturating_sub(MARGIN.min(life / 10));
+                    (asked.0 + used, asked.1 + used)
+                });
+                let mut slot = self.slot();
+                slot.pause = None;
+                slot.held = Some(Held {
+                    token: fetched.token.clone(),
+                    ends,
+                    is_proven: false,
+                });
+                Ok(fetched.token)
+            }
+            Err(failure) => {
+                self.slot().pause(&failure, version, self.pauses);
+                Err(failure)
+            }
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What becomes of a refused token.
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    /// It stays until its end, so that an endpoint isn't asked at every refusal.
+    Keep,
+    /// Another one is worth a try.
+    Replace,
+}
+
+impl Slot {
+    fn fresh(&self) -> Option<Token> {
+        let held = self.held.as_ref()?;
+        let over = held
+            .ends
+            .is_some_and(|(mono, wall)| Instant::now() >= mono || SystemTime::now() >= wall);
+        (!over).then(|| held.token.clone())
+    }
+
+    fn drop_refused(&mut self, refused: &Token) -> Verdict {
+        let Some(held) = self.held.as_ref().filter(|held| held.token == *refused) else {
+            return Verdict::Replace;
+        };
+        if self.is_replacement && !held.is_proven {
+            return Verdict::Keep;
+        }
+        self.held = None;
+        Verdict::Replace
+    }
+
+    fn paused(&self, waits_since: Instant, version: Version) -> Option<Failure> {
+        let pause = self.pause.as_ref()?;
+        let met_meanwhile = pause.at >= waits_since;
+        let left = pause.length.saturating_sub(pause.at.elapsed());
+        let lasts = !left.is_zero() && pause.version == version;
+        if !met_meanwhile && !lasts {
+            return None;
+        }
+        let failure = pause.failure.clone();
+        Some(match failure.code.row().class {
+            Class::Retry(_) => failure.after(Some(left)),
+            _ => failure,
+        })
+    }
+
+    fn pause(&mut self, failure: &Failure, version: Version, pauses: (Duration, Duration)) {
+        let before = self
+            .pause
+            .as_ref()
+            .filter(|pause| pause.failure.code == failure.code && pause.version == version);
+        let failures = before.map_or(0, |pause| pause.failures) + 1;
+        let (first, doublings) = match failure.code.row().class {
+            Class::Retry(_) => (pauses.0, 8),
+            // A minute to half an hour: who enables a client again tells nobody.
+            _ => (pauses.1, 5),
+        };
+        let length = first * 2_u32.pow((failures - 1).min(doublings));
+        // Spread, so that machines that failed together don't ask together.
+        let length = length.mul_f64(0.75 + 0.25 * rand::random::<f64>());
+        self.pause = Some(Pause {
+            failure: failure.clone(),
+            at: Instant::now(),
+            length: length.max(failure.retry_after.unwrap_or_default()),
+            version,
+            failures,
+        });
+    }
+}

@@ -56,7 +56,8 @@ fn the_shortest_configuration_loads() {
         panic!("a hub")
     };
     assert_eq!(hub.url.as_str(), "https://swan.cern.ch/");
-    assert_eq!(hub.token, SecretRef::Credential("swan".into()));
+    let token = SecretRef::Credential("swan".into());
+    assert_eq!(hub.auth, checked::Auth::Token(token));
     assert_eq!(
         config.watches[0].pattern.to_string(),
         r"run[_-]?(?<run>\d+)"

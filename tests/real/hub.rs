@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{Process, token, wait_until};
+use crate::support::{Process, secrets, token, wait_until};
 
 /// Where `tests/run` has installed the Python and npm packages.
 pub fn environment() -> PathBuf {
@@ -201,7 +201,9 @@ impl Hub {
         let body = format!("{{\"expires_in\": {seconds}, \"note\": \"test\"}}");
         let (status, made) = self.api("POST", &format!("users/{user}/tokens"), &self.admin, &body);
         assert_eq!(status, 201, "{made}");
-        made["token"].as_str().expect("a token").to_owned()
+        let token = made["token"].as_str().expect("a token").to_owned();
+        secrets::note(&token);
+        token
     }
 
     /// The destination table that leads to it, through `url`, with the token in a file of the room.

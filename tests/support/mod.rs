@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 mod detection;
+pub mod secrets;
 pub use detection::*;
 
 pub const TEMPLATE: &str = include_str!("template.ipynb");
@@ -345,6 +346,8 @@ impl Drop for Room {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("--- log\n{}", self.log());
+        } else {
+            secrets::assert_kept(self);
         }
     }
 }
@@ -437,7 +440,9 @@ pub fn random(below: u64) -> u64 {
 
 /// A token as a hub makes them.
 pub fn token() -> String {
-    format!("{:016x}{:016x}", random(u64::MAX), random(u64::MAX))
+    let token = format!("{:016x}{:016x}", random(u64::MAX), random(u64::MAX));
+    secrets::note(&token);
+    token
 }
 
 /// A port below those of outgoing connections (ip(7): `ip_local_port_range` begins at 32768): none

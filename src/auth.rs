@@ -1,21 +1,38 @@
 //! Credentials: what signs the calls to a destination, and what follows when it is refused.
 
 mod engine;
+pub mod oauth;
 pub mod token;
 
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use reqwest::RequestBuilder;
 
-use crate::config::checked::Auth;
-use crate::failure::Failure;
+use crate::config::checked::{Auth, Config, Destination};
+use crate::config::secret::SecretRef;
+use crate::failure::{Code, Failure};
 use crate::http::{Client, Reply};
-pub use engine::{Engine, Fetched};
+pub use engine::{Engine, Fetched, Version};
+use oauth::Provider;
+pub use oauth::claims::Claims;
 pub use token::Token;
 
 /// The credential of one destination.
 pub struct Credential {
-    auth: Auth,
+    source: Source,
+}
+
+/// Where its tokens come from.
+enum Source {
+    /// Kept where the operator put one.
+    Kept(SecretRef),
+    /// Issued for the asking.
+    Issued(Box<Issued>),
+}
+
+struct Issued {
+    engine: Engine,
+    provider: Arc<Provider>,
 }
 
 /// A request, and what signs it.
@@ -52,10 +69,20 @@ impl<'a> Signed<'a> {
 }
 
 impl Credential {
-    /// Prepares the credential of a destination; reads and asks nothing yet.
-    #[must_use]
-    pub fn new(auth: &Auth) -> Self {
-        Self { auth: auth.clone() }
+    /// Prepares the credential of a destination that has one; reads and asks nothing yet.
+    ///
+    /// # Errors
+    /// When the destination's certificate authorities can't be read.
+    pub fn new(config: &Config, table: &Destination) -> Result<Self, Failure> {
+        let source = match table.auth() {
+            Some(Auth::Token(secret)) => Source::Kept(secret.clone()),
+            Some(Auth::OAuth(oauth)) => Source::Issued(Box::new(Issued {
+                engine: Engine::new(config.paces.probe),
+                provider: Arc::new(Provider::new(config, table, oauth)?),
+            })),
+            None => return Err(Code::Internal.failure("a destination without credential")),
+        };
+        Ok(Self { source })
     }
 
     /// The token of now.
@@ -63,19 +90,26 @@ impl Credential {
     /// # Errors
     /// When there is none: why, and what to do.
     pub async fn token(&self) -> Result<Token, Failure> {
-        match &self.auth {
-            Auth::Token(secret) => Ok(Token::new(secret.read().await?, secret.to_string())),
+        match &self.source {
+            Source::Kept(secret) => Ok(Token::new(secret.read().await?, secret.to_string())),
+            Source::Issued(issued) => issued.token().await,
         }
     }
 
     /// Another token after `refused`, if there is one.
     async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
-        let token = self.token().await?;
-        Ok((token != *refused).then_some(token))
+        match &self.source {
+            Source::Kept(_) => {
+                let token = self.token().await?;
+                Ok((token != *refused).then_some(token))
+            }
+            Source::Issued(issued) => issued.renewed(refused).await,
+        }
     }
 
     /// Sends a request and reads the answer whole; once more with another token if `is_refusal`
-    /// says that the first was refused and there is another one.
+    /// says that the first was refused, or if it was forbidden and may have ended, and there is
+    /// another one.
     ///
     /// # Errors
     /// As [`Client::send`]; when no new token can be had, why.
@@ -91,20 +125,66 @@ impl Credential {
         let (Some(token), Some(again)) = (request.token, again) else {
             return Ok(reply);
         };
-        if !is_refusal(&reply) {
+        if !is_refusal(&reply) && !self.may_have_ended(token, &reply) {
+            self.accepted(token, &reply);
             return Ok(reply);
         }
-        match self.renewed(token).await? {
-            Some(token) => client.send(token.sign(again), writes).await,
-            None => Ok(reply),
+        let Some(token) = self.renewed(token).await? else {
+            return Ok(reply);
+        };
+        let reply = client.send(token.sign(again), writes).await?;
+        if !is_refusal(&reply) {
+            self.accepted(&token, &reply);
+        }
+        Ok(reply)
+    }
+
+    /// Some services forbid what they should call unauthorized.
+    fn may_have_ended(&self, token: &Token, reply: &Reply) -> bool {
+        match &self.source {
+            Source::Kept(_) => false,
+            Source::Issued(issued) => reply.status == 403 && issued.engine.is_old(token),
         }
     }
 
-    /// Differs once the secret behind it has been replaced: when and how large its file is.
-    #[must_use]
-    pub fn version(auth: &Auth) -> Option<(SystemTime, u64)> {
-        match auth {
-            Auth::Token(secret) => secret.version(),
+    fn accepted(&self, token: &Token, reply: &Reply) {
+        if let Source::Issued(issued) = &self.source
+            && reply.status < 300
+        {
+            issued.engine.accepted(token);
         }
+    }
+
+    /// What a person should know although there is a token.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        match &self.source {
+            Source::Kept(_) => None,
+            Source::Issued(issued) => issued.provider.remark(),
+        }
+    }
+
+    /// Differs once the secret behind a destination's credential has been replaced: when and how
+    /// large its file is.
+    #[must_use]
+    pub fn version(config: &Config, table: &Destination) -> Version {
+        match table.auth()? {
+            Auth::Token(secret) => secret.version(),
+            Auth::OAuth(oauth) => Provider::version_of(config, table, oauth),
+        }
+    }
+}
+
+impl Issued {
+    async fn token(&self) -> Result<Token, Failure> {
+        let fetch = |refused| self.provider.clone().fetch(refused);
+        self.engine.token(self.provider.version(), fetch).await
+    }
+
+    async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
+        let fetch = |refused| self.provider.clone().fetch(refused);
+        self.engine
+            .renewed(refused, self.provider.version(), fetch)
+            .await
     }
 }

@@ -12,6 +12,7 @@ mod item;
 mod ledger;
 mod mask;
 mod mistakes;
+mod oauth;
 mod parameters;
 mod pattern;
 mod presets;

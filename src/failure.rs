@@ -129,6 +129,7 @@ codes! {
     ServerUnreachable "server-unreachable" Retry(Pace::Outage), User, "nothing yet; if it lasts, restart the user's server in the browser";
     NoRoute "no-route" Retry(Pace::Outage), User, "if it lasts more than 6 minutes tell the hub's administrator: the hub says that the server is ready but its proxy has no route to it";
     ServerNotRunning "server-not-running" Retry(Pace::Outage), User, "start the server in the browser, or set `spawn = true`";
+    TokenEndpointDown "token-endpoint-down" Retry(Pace::Outage), Destination, "nothing yet; the service that issues tokens is down, restarting or throttling";
     // Retried.
     ServerStopped "server-stopped" Retry(Pace::Soon), Job, "nothing; the server is started again";
     AnswerLost "answer-lost" Retry(Pace::Soon), Job, "nothing; nbcourier looks whether the notebook arrived";
@@ -145,6 +146,12 @@ codes! {
     CredentialUnreadable "credential-unreadable" Hold(Probe::Destination), Destination, "put the token where the configuration says, readable by the service only";
     TokenUnknown "token-unknown" Hold(Probe::Destination), Destination, "make a token at HUB/hub/token and put it where the configuration says; no restart is needed";
     TokenExpired "token-expired" Hold(Probe::Destination), Destination, "make a new token at HUB/hub/token and replace the old one; no restart is needed";
+    ClientRefused "client-refused" Hold(Probe::Destination), Destination, "see whether the client has expired or was disabled, whether this machine's address is among those it may come from, and whether `client_id` and its secret or key belong together; a new secret or key needs no restart";
+    GrantRefused "grant-refused" Hold(Probe::Destination), Destination, "get a new refresh token (`nbcourier init --login DESTINATION`, or into the file that the configuration names), or have the client's right to tokens restored; no restart is needed";
+    CredentialInDoubt "credential-in-doubt" Hold(Probe::Destination), Destination, "get a new refresh token: `nbcourier init --login DESTINATION`, or put one into the file that the configuration names; no restart is needed";
+    TokenRequestRefused "token-request-refused" Hold(Probe::Destination), Destination, "correct `auth.oauth` of the destination and restart";
+    AudienceRefused "audience-refused" Hold(Probe::Destination), Destination, "correct `audience` (the client id of the service that the token is for), or ask its owner to permit this client";
+    TokenRefused "token-refused" Hold(Probe::Destination), Destination, "see whether `audience` and `scope` name this service, and whether it knows the account that the token is of";
     TokenOfTheServer "token-of-the-server" Hold(Probe::Destination), Destination, "make a token at HUB/hub/token; the token of a single server can't start it and is gone when it stops";
     TokenOfOtherUser "token-of-other-user" Hold(Probe::Destination), User, "use a token of the target user, or a service token whose scopes cover them";
     ScopeMissing "scope-missing" Hold(Probe::Destination), User, "make a token that has the scope";

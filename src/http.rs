@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use reqwest::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -50,6 +50,8 @@ pub struct Reply {
     pub retry_after: Option<Duration>,
     /// Whether a `JupyterHub` or one of its servers answered.
     pub from_hub: bool,
+    /// The other side's clock, to the second.
+    pub date: Option<jiff::Timestamp>,
 }
 
 impl Reply {
@@ -199,6 +201,7 @@ fn head(answer: &Response) -> Reply {
         location: text(LOCATION).map(str::to_owned),
         retry_after: text(RETRY_AFTER).and_then(retry_after),
         from_hub: answer.headers().contains_key("X-JupyterHub-Version"),
+        date: text(DATE).and_then(date),
     }
 }
 
@@ -207,13 +210,18 @@ fn retry_after(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    let wait = date.timestamp().duration_since(jiff::Timestamp::now());
+    let wait = date(text)?.duration_since(jiff::Timestamp::now());
     Some(Duration::try_from(wait).unwrap_or_default())
 }
 
+fn date(text: &str) -> Option<jiff::Timestamp> {
+    let date = jiff::fmt::rfc2822::parse(text).ok()?;
+    Some(date.timestamp())
+}
+
 /// A URL as it may be shown: no user, no password, no query.
-fn shown(url: &Url) -> String {
+#[must_use]
+pub fn shown(url: &Url) -> String {
     format!("{}{}", url.origin().ascii_serialization(), url.path())
 }
 

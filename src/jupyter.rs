@@ -52,20 +52,20 @@ impl Jupyter {
         table: &Destination,
         ledger: Option<Ledger>,
     ) -> Result<Self, Failure> {
-        let (base, auth, ca_file, hub) = match &table.kind {
-            Kind::Hub(hub) => (&hub.url, &hub.auth, &hub.ca_file, Some(hub.clone())),
-            Kind::Server(server) => (&server.url, &server.auth, &server.ca_file, None),
+        let (base, hub) = match &table.kind {
+            Kind::Hub(hub) => (&hub.url, Some(hub.clone())),
+            Kind::Server(server) => (&server.url, None),
             Kind::Path { .. } => return Err(Code::Internal.failure("a directory is no Jupyter")),
         };
         Ok(Self {
             client: Client::new(
-                ca_file.as_deref(),
+                table.ca_file(),
                 config.contact.as_deref(),
                 config.paces.answer,
             )?,
             base: base.clone(),
             hub,
-            credential: Credential::new(auth),
+            credential: Credential::new(config, table)?,
             paces: config.paces,
             ledger,
             gates: Mutex::default(),

@@ -14,7 +14,7 @@ use crate::failure::{Class, Failure};
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// What a secret's file looked like; `None` where it can't be seen.
-pub(super) type Version = Option<(SystemTime, u64)>;
+pub type Version = Option<(SystemTime, u64)>;
 
 /// A token as it was issued.
 pub struct Fetched {
@@ -22,6 +22,8 @@ pub struct Fetched {
     pub token: Token,
     /// How long it is valid from the moment before it was asked for; `None` is until it is refused.
     pub life: Option<Duration>,
+    /// Nobody told that life.
+    pub is_assumed: bool,
 }
 
 /// Keeps one token.
@@ -39,16 +41,34 @@ struct Slot {
     held: Option<Held>,
     /// Why there is no token, until when nobody asks again.
     pause: Option<Pause>,
+    /// The token that was refused last.
+    refused: Option<Token>,
     /// The last token came in place of a refused one.
-    is_replacement: bool,
+    replacement: Option<Replacement>,
 }
 
 struct Held {
     token: Token,
     /// By the clock that nobody sets, and by the one that goes on in a suspended machine.
     ends: Option<(Instant, SystemTime)>,
+    /// From then on a vague refusal may mean that it has ended.
+    is_old_from: Instant,
+    /// Of the secret that it was had with.
+    version: Version,
     /// Something accepted it.
     is_proven: bool,
+}
+
+/// A token in place of a refused one.
+struct Replacement {
+    /// When it came.
+    at: Instant,
+    /// How long it is kept although it is refused as well.
+    length: Duration,
+    /// How many have come in a row.
+    count: u32,
+    /// Of the secret that it was had with.
+    version: Version,
 }
 
 struct Pause {
@@ -71,20 +91,21 @@ impl Engine {
         }
     }
 
-    /// The token of now; fetched if there is none, or it ends soon.
+    /// The token of now; fetched if there is none, it ends soon, or the secret behind it has been
+    /// replaced. `fetch` is told the token that was refused last, which is not to come again.
     ///
     /// # Errors
     /// Of `fetch`, also of one that another caller made meanwhile, or not long ago.
     pub async fn token<F>(&self, version: Version, fetch: F) -> Result<Token, Failure>
     where
-        F: AsyncFnOnce() -> Result<Fetched, Failure>,
+        F: AsyncFnOnce(Option<Token>) -> Result<Fetched, Failure>,
     {
-        if let Some(token) = self.slot().fresh() {
+        if let Some(token) = self.slot().fresh(version) {
             return Ok(token);
         }
         let waits_since = Instant::now();
         let _flight = self.flight.lock().await;
-        if let Some(token) = self.slot().fresh() {
+        if let Some(token) = self.slot().fresh(version) {
             return Ok(token);
         }
         if let Some(failure) = self.slot().paused(waits_since, version) {
@@ -94,7 +115,7 @@ impl Engine {
     }
 
     /// Another token after `refused`: the one that is here meanwhile, or a new one. `None` when the
-    /// refused one had itself just replaced another: a third would fare no better.
+    /// refused one had itself just replaced another: a third would fare no better for a while.
     ///
     /// # Errors
     /// Of `fetch`.
@@ -105,17 +126,22 @@ impl Engine {
         fetch: F,
     ) -> Result<Option<Token>, Failure>
     where
-        F: AsyncFnOnce() -> Result<Fetched, Failure>,
+        F: AsyncFnOnce(Option<Token>) -> Result<Fetched, Failure>,
     {
         if self.slot().drop_refused(refused) == Verdict::Keep {
             return Ok(None);
         }
         let token = self.token(version, fetch).await?;
-        let is_new = token != *refused;
-        if is_new {
-            self.slot().is_replacement = true;
-        }
-        Ok(is_new.then_some(token))
+        Ok((token != *refused).then_some(token))
+    }
+
+    /// Whether a refusal that names no cause may mean that this token has ended: half its life is
+    /// over, or nobody told how long that is.
+    #[must_use]
+    pub fn is_old(&self, token: &Token) -> bool {
+        let slot = self.slot();
+        let held = slot.held.as_ref().filter(|held| held.token == *token);
+        held.is_some_and(|held| Instant::now() >= held.is_old_from)
     }
 
     /// Remembers that a token was accepted: refused later, it is worth another one.
@@ -123,7 +149,8 @@ impl Engine {
         let mut slot = self.slot();
         if let Some(held) = slot.held.as_mut().filter(|held| held.token == *token) {
             held.is_proven = true;
-            slot.is_replacement = false;
+            slot.refused = None;
+            slot.replacement = None;
         }
     }
 
@@ -136,22 +163,13 @@ impl Engine {
 
     async fn fetch<F>(&self, version: Version, fetch: F) -> Result<Token, Failure>
     where
-        F: AsyncFnOnce() -> Result<Fetched, Failure>,
+        F: AsyncFnOnce(Option<Token>) -> Result<Fetched, Failure>,
     {
         let asked = (Instant::now(), SystemTime::now());
-        match fetch().await {
+        let refused = self.slot().refused.clone();
+        match fetch(refused).await {
             Ok(fetched) => {
-                let ends = fetched.life.map(|life| {
-                    let used = life.saturating_sub(MARGIN.min(life / 10));
-                    (asked.0 + used, asked.1 + used)
-                });
-                let mut slot = self.slot();
-                slot.pause = None;
-                slot.held = Some(Held {
-                    token: fetched.token.clone(),
-                    ends,
-                    is_proven: false,
-                });
+                self.slot().hold(&fetched, asked, version, self.pauses.1);
                 Ok(fetched.token)
             }
             Err(failure) => {
@@ -176,8 +194,52 @@ enum Verdict {
 }
 
 impl Slot {
-    fn fresh(&self) -> Option<Token> {
-        let held = self.held.as_ref()?;
+    fn hold(
+        &mut self,
+        fetched: &Fetched,
+        asked: (Instant, SystemTime),
+        version: Version,
+        pause: Duration,
+    ) {
+        let life = fetched.life.unwrap_or_default();
+        let used = life.saturating_sub(MARGIN.min(life / 10));
+        let young = if fetched.is_assumed {
+            Duration::ZERO
+        } else {
+            life / 2
+        };
+        self.pause = None;
+        self.count_replacement(version, pause);
+        self.held = Some(Held {
+            token: fetched.token.clone(),
+            ends: fetched.life.map(|_| (asked.0 + used, asked.1 + used)),
+            is_old_from: asked.0 + young,
+            version,
+            is_proven: false,
+        });
+    }
+
+    /// A token after a refused one, had with the same secret, is kept for a while even if it is
+    /// refused as well: a minute, doubling to half an hour.
+    fn count_replacement(&mut self, version: Version, pause: Duration) {
+        let before = self
+            .replacement
+            .take()
+            .filter(|last| last.version == version);
+        if self.refused.is_none() {
+            return;
+        }
+        let count = before.map_or(0, |last| last.count) + 1;
+        self.replacement = Some(Replacement {
+            at: Instant::now(),
+            length: pause * 2_u32.pow((count - 1).min(5)),
+            count,
+            version,
+        });
+    }
+
+    fn fresh(&self, version: Version) -> Option<Token> {
+        let held = self.held.as_ref().filter(|held| held.version == version)?;
         let over = held
             .ends
             .is_some_and(|(mono, wall)| Instant::now() >= mono || SystemTime::now() >= wall);
@@ -188,10 +250,12 @@ impl Slot {
         let Some(held) = self.held.as_ref().filter(|held| held.token == *refused) else {
             return Verdict::Replace;
         };
-        if self.is_replacement && !held.is_proven {
+        let is_kept = |last: &Replacement| last.at.elapsed() < last.length;
+        if !held.is_proven && self.replacement.as_ref().is_some_and(is_kept) {
             return Verdict::Keep;
         }
         self.held = None;
+        self.refused = Some(refused.clone());
         Verdict::Replace
     }
 

@@ -3,6 +3,7 @@
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
+use crate::config::checked::Scheme;
 use crate::config::secret::Secret;
 
 /// A token, and where it comes from.
@@ -10,13 +11,38 @@ use crate::config::secret::Secret;
 pub struct Token {
     secret: Secret,
     origin: String,
+    scheme: Scheme,
+    is_issued: bool,
 }
 
 impl Token {
     /// A token that `origin` (a file, a command) holds; hubs and servers know the scheme `token`.
     #[must_use]
     pub fn new(secret: Secret, origin: String) -> Self {
-        Self { secret, origin }
+        Self {
+            secret,
+            origin,
+            scheme: Scheme::Token,
+            is_issued: false,
+        }
+    }
+
+    /// A token that was just issued to `origin`, and is to be sent like this.
+    #[must_use]
+    pub fn issued(secret: Secret, origin: String, scheme: Scheme) -> Self {
+        Self {
+            secret,
+            origin,
+            scheme,
+            is_issued: true,
+        }
+    }
+
+    /// Whether it was issued for the asking: refused, it is neither unknown nor old, but not meant
+    /// for the one who refuses it.
+    #[must_use]
+    pub fn is_issued(&self) -> bool {
+        self.is_issued
     }
 
     /// The value itself, for a look at its form.
@@ -34,8 +60,13 @@ impl Token {
     /// The request with this token in place of any other.
     #[must_use]
     pub fn sign(&self, request: RequestBuilder) -> RequestBuilder {
+        let value = match self.scheme {
+            Scheme::Bearer => format!("Bearer {}", self.secret.expose()),
+            Scheme::Token => format!("token {}", self.secret.expose()),
+            Scheme::Bare => self.secret.expose().to_owned(),
+        };
         // A token has no characters that a header refuses: it is one word of plain text.
-        let Ok(mut value) = HeaderValue::try_from(format!("token {}", self.secret.expose())) else {
+        let Ok(mut value) = HeaderValue::try_from(value) else {
             return request;
         };
         value.set_sensitive(true);

@@ -1,6 +1,8 @@
 //! `auth` of a destination.
 
 use super::checked::Auth;
+use super::item::Item;
+use super::oauth::oauth;
 use super::secret::SecretRef;
 use super::table::Table;
 use super::values::secret;
@@ -13,20 +15,38 @@ pub(super) fn auth(table: &Table<'_>) -> Option<Auth> {
             "auth.token = { file = \"/etc/nbcourier/credentials/NAME\" }",
         )?
         .table(format!("`auth` of {}", table.title))?;
-    let token = token(&auth);
+    let found = auth.one_of(&["token", "oauth"]);
+    let read = found.and_then(|item| match item.key {
+        "oauth" => oauth(&item, within(&auth, "oauth")).map(|oauth| Auth::OAuth(Box::new(oauth))),
+        _ => token(&item, within(&auth, "token")).map(Auth::Token),
+    });
     auth.finish();
-    token.map(Auth::Token)
+    read
 }
 
-fn token(auth: &Table<'_>) -> Option<SecretRef> {
-    let item = auth.must(
-        "token",
-        "token = { file = \"/etc/nbcourier/credentials/NAME\" }",
-    )?;
+/// How a table in `auth` is called.
+fn within(auth: &Table<'_>, key: &str) -> String {
+    auth.title.replacen("auth", &format!("auth.{key}"), 1)
+}
+
+fn token(item: &Item<'_>, title: String) -> Option<SecretRef> {
+    let hint =
+        "put it into a file of its own: token = { file = \"/etc/nbcourier/credentials/NAME\" }";
+    by_reference(item, title, "a token", hint)
+}
+
+/// A secret by reference; the secret itself doesn't stand in the configuration.
+pub(super) fn by_reference(
+    item: &Item<'_>,
+    title: String,
+    what: &str,
+    hint: &str,
+) -> Option<SecretRef> {
     if item.value.is_str() {
-        let hint =
-            "put it into a file of its own: token = { file = \"/etc/nbcourier/credentials/NAME\" }";
-        return item.no("a token doesn't belong into the configuration", hint);
+        return item.no(
+            &format!("{what} doesn't belong into the configuration"),
+            hint,
+        );
     }
-    secret(&item, auth.title.replacen("auth", "auth.token", 1))
+    secret(item, title)
 }

@@ -310,6 +310,16 @@ impl Destination {
             Kind::Path { .. } => None,
         }
     }
+
+    /// Its further certificate authorities, PEM.
+    #[must_use]
+    pub fn ca_file(&self) -> Option<&std::path::Path> {
+        match &self.kind {
+            Kind::Hub(hub) => hub.ca_file.as_deref(),
+            Kind::Server(server) => server.ca_file.as_deref(),
+            Kind::Path { .. } => None,
+        }
+    }
 }
 
 /// How calls to a destination are authenticated.
@@ -317,6 +327,70 @@ impl Destination {
 pub enum Auth {
     /// By a token that is kept somewhere.
     Token(SecretRef),
+    /// By tokens that an authorization server issues.
+    OAuth(Box<OAuth>),
+}
+
+/// `auth.oauth`: how tokens are had from an authorization server (RFC 6749).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuth {
+    /// Where they are had.
+    pub endpoint: Endpoint,
+    /// The client; `None` where the key's file names it, or where there is none.
+    pub client_id: Option<String>,
+    /// How the client proves to be itself.
+    pub proof: Option<Proof>,
+    /// What stands for a person's consent; without it the client speaks for itself.
+    pub refresh_token: Option<SecretRef>,
+    /// The service that the tokens are for.
+    pub audience: Option<String>,
+    /// What they may be used for, words with blanks between them.
+    pub scope: Option<String>,
+    /// Further fields of the request.
+    pub extra: Vec<(String, String)>,
+    /// How a token is sent.
+    pub scheme: Scheme,
+    /// A hub's own token is made with the issued one, for so long.
+    pub mint: Option<Duration>,
+}
+
+/// Where tokens are had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// At this URL.
+    Token(url::Url),
+    /// Where this issuer's metadata say; compared to the letter.
+    Issuer(String),
+}
+
+/// How a client proves to be itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// By a secret; `None` is as the server's metadata say, else in the body.
+    Secret(SecretRef, Option<ClientAuth>),
+    /// By an assertion signed with this RSA key (`private_key_jwt`).
+    Key(SecretRef),
+}
+
+/// How a client's secret is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// In the header.
+    Basic,
+    /// In the body.
+    Post,
+}
+
+/// The word before a token in the header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// `Bearer` (RFC 6750).
+    #[default]
+    Bearer,
+    /// `token`, as hubs and Jupyter servers know it.
+    Token,
+    /// None at all.
+    Bare,
 }
 
 /// The kinds of destination.

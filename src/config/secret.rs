@@ -26,6 +26,12 @@ pub enum SecretRef {
 pub struct Secret(String);
 
 impl Secret {
+    /// A value that was issued or made.
+    #[must_use]
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
     /// The value itself, for the one place that sends it.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -82,11 +88,28 @@ impl SecretRef {
         Some((facts.modified().ok()?, facts.len()))
     }
 
-    /// Reads the secret; white space around it is dropped.
+    /// Reads a secret of one word; white space around it is dropped.
     ///
     /// # Errors
     /// `credential-unreadable`, naming where it was looked for; never the value.
     pub async fn read(&self) -> Result<Secret, Failure> {
+        let text = self.text().await?;
+        match text.expose() {
+            word if word.contains(char::is_whitespace) => {
+                Err(self.unreadable("it has more than one word"))
+            }
+            word if word.chars().any(char::is_control) => {
+                Err(self.unreadable("it is no plain text"))
+            }
+            _ => Ok(text),
+        }
+    }
+
+    /// Reads a secret of any number of lines, such as a key; white space around it is dropped.
+    ///
+    /// # Errors
+    /// As [`SecretRef::read`].
+    pub async fn text(&self) -> Result<Secret, Failure> {
         let text = match self {
             Self::File(path) => read_file(path),
             Self::Credential(name) => {
@@ -101,14 +124,15 @@ impl SecretRef {
         };
         let text = text.and_then(|text| match text.trim() {
             "" => Err("it is empty".into()),
-            token if token.contains(char::is_whitespace) => Err("it has more than one word".into()),
-            token if token.chars().any(char::is_control) => Err("it is no plain text".into()),
-            token => Ok(token.to_owned()),
+            text => Ok(Secret(text.to_owned())),
         });
-        text.map(Secret).map_err(|why| {
-            Code::CredentialUnreadable
-                .failure(format!("the secret can't be read from {self}: {why}"))
-        })
+        text.map_err(|why| self.unreadable(&why))
+    }
+
+    /// A failure that says why it can't be used.
+    #[must_use]
+    pub fn unreadable(&self, why: &str) -> Failure {
+        Code::CredentialUnreadable.failure(format!("the secret can't be read from {self}: {why}"))
     }
 }
 

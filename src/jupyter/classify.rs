@@ -231,6 +231,7 @@ mod tests {
             location: redirect.then(|| text.to_owned()),
             retry_after: None,
             from_hub: true,
+            date: None,
         }
     }
 

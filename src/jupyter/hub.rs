@@ -47,6 +47,15 @@ pub(super) fn owner_of(owner: &Value) -> Result<String, Failure> {
     Ok(text(owner, "name").to_owned())
 }
 
+/// An issued token that its target refuses, twice.
+pub(super) fn not_for_it(base: &str, token: &Token) -> Failure {
+    let what = format!(
+        "{base} refuses the token that was just issued to {}",
+        token.origin()
+    );
+    Code::TokenRefused.failure(what)
+}
+
 impl Jupyter {
     /// The hub's own account of a token; works with every valid one.
     pub(super) async fn who_am_i(
@@ -66,6 +75,9 @@ impl Jupyter {
     /// is whether this very token was accepted before.
     fn refused(&self, token: &Token, memory: Option<&Accepted>) -> Failure {
         let base = self.base.as_str();
+        if token.is_issued() {
+            return not_for_it(base, token);
+        }
         let page = format!("make a token at {base}hub/token");
         if let Some(accepted) =
             memory.filter(|memory| memory.fingerprint == token.secret().fingerprint())

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::classify::Call;
-use super::hub::{Server, owner_of, segment};
+use super::hub::{Server, not_for_it, owner_of, segment};
 use super::scopes::Scopes;
 use super::{Jupyter, text};
 use crate::auth::Token;
@@ -115,6 +115,9 @@ impl Jupyter {
     fn refused_by_server(&self, token: &Token, memory: Option<&Accepted>) -> Failure {
         let advice = "take the token from `jupyter server list` on its machine, or start it with `--IdentityProvider.token`, so that it stays the same";
         let base = &self.base;
+        if token.is_issued() {
+            return not_for_it(base.as_str(), token);
+        }
         match memory.filter(|memory| memory.fingerprint == token.secret().fingerprint()) {
             Some(accepted) => {
                 let what = format!(

@@ -37,7 +37,7 @@ impl Probes {
     /// token is known before the first run ends, and a once accepted one is remembered.
     pub(super) fn survey(&mut self, desk: &Arc<Desk>, worker: &mut Worker) {
         for table in &desk.config.destinations {
-            let version = table.auth().and_then(Credential::version);
+            let version = Credential::version(&desk.config, table);
             let known = self.surveyed.get(&table.name);
             let well = !desk.health.is_up(&trouble_of(&table.name));
             let pause = desk.config.paces.probe * if well { 60 } else { 1 };
@@ -114,7 +114,7 @@ fn version(desk: &Desk, hold: &Hold) -> Version {
     match (&hold.notebook, &hold.destination) {
         (Some(notebook), _) => file(&Chosen::fixed(desk.config.notebook(notebook)?)?),
         (None, Some(destination)) => {
-            Credential::version(desk.config.destination(destination)?.auth()?)
+            Credential::version(&desk.config, desk.config.destination(destination)?)
         }
         (None, None) => None,
     }

@@ -1,0 +1,199 @@
+//! The client as which tokens are asked for, and how it proves to be itself.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use url::form_urlencoded::{Serializer, byte_serialize};
+
+use super::assertion::assertion;
+use super::clock::Clock;
+use super::discovery::Metadata;
+use super::key::Key;
+use crate::config::checked::{ClientAuth, OAuth, Proof};
+use crate::config::secret::Secret;
+use crate::failure::{Code, Failure};
+
+/// A client and its secret or key, read anew for every request: both may have been replaced.
+pub(super) struct Client {
+    id: Option<String>,
+    proof: Proven,
+}
+
+enum Proven {
+    /// A public client, or none.
+    Nothing,
+    Secret(Secret, ClientAuth),
+    /// With the id under which the key signs, and whether the form names it as well.
+    Key(Box<Key>, String, bool),
+}
+
+impl Client {
+    /// Reads what the configuration refers to.
+    pub(super) async fn read(oauth: &OAuth, metadata: &Metadata) -> Result<Self, Failure> {
+        let configured = oauth.client_id.clone();
+        let (id, proof) = match &oauth.proof {
+            None => (configured, Proven::Nothing),
+            Some(Proof::Secret(secret, method)) => {
+                let method = method.unwrap_or(metadata.client_auth);
+                (configured, Proven::Secret(secret.text().await?, method))
+            }
+            Some(Proof::Key(file)) => {
+                let text = file.text().await?;
+                let key = Key::parse(text.expose());
+                let key = key.map_err(|why| file.unreadable(&why))?;
+                let id = whose(configured.as_deref(), key.client.as_deref());
+                let id = id.map_err(|why| file.unreadable(&why))?;
+                let is_named = configured.is_some();
+                (Some(id.clone()), Proven::Key(Box::new(key), id, is_named))
+            }
+        };
+        Ok(Self { id, proof })
+    }
+
+    /// Who asks, in words.
+    pub(super) fn words(&self) -> String {
+        match &self.id {
+            Some(id) => format!("client `{id}`"),
+            None => "the refresh token".into(),
+        }
+    }
+
+    /// A form that proves who sends it to the token endpoint `audience`.
+    pub(super) fn form(
+        &self,
+        mut fields: Vec<(String, String)>,
+        audience: &str,
+        clock: &Clock,
+    ) -> Result<Form, Failure> {
+        let mut field = |name: &str, value: &str| fields.push((name.into(), value.into()));
+        let mut secrets = Vec::new();
+        let mut header = None;
+        match &self.proof {
+            Proven::Nothing => {
+                if let Some(id) = &self.id {
+                    field("client_id", id);
+                }
+            }
+            Proven::Secret(secret, method) => {
+                let id = self.id.as_deref().unwrap_or_default();
+                let basic = basic(id, secret.expose());
+                secrets = vec![secret.expose().to_owned(), basic.clone()];
+                match method {
+                    ClientAuth::Basic => header = Some(sensitive(&format!("Basic {basic}"))?),
+                    ClientAuth::Post => {
+                        field("client_id", id);
+                        field("client_secret", secret.expose());
+                    }
+                }
+            }
+            Proven::Key(key, id, is_named) => {
+                let assertion = assertion(key, id, audience, clock.assertion_time())?;
+                field(
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                );
+                field("client_assertion", &assertion);
+                secrets.push(assertion);
+                if *is_named {
+                    field("client_id", id);
+                }
+            }
+        }
+        Ok(Form::new(&fields, header, secrets))
+    }
+}
+
+/// The client of a key: the configuration and the key's file may both name it.
+fn whose(configured: Option<&str>, of_key: Option<&str>) -> Result<String, String> {
+    match (configured, of_key) {
+        (Some(one), Some(other)) if one != other => Err(format!(
+            "it names the client `{other}`, but `client_id` is `{one}`; remove `client_id` from `auth.oauth`"
+        )),
+        (Some(id), _) | (None, Some(id)) => Ok(id.to_owned()),
+        (None, None) => {
+            Err("it doesn't name its client; write `client_id` into `auth.oauth`".into())
+        }
+    }
+}
+
+/// Both parts are encoded as in a form, before base64 (RFC 6749 §2.3.1).
+fn basic(id: &str, secret: &str) -> String {
+    let encoded = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
+    STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret)))
+}
+
+fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::try_from(value)
+        .map_err(|_| Code::Internal.failure("a client's header could not be made"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A form as it is sent.
+pub(super) struct Form {
+    body: String,
+    authorization: Option<HeaderValue>,
+    /// What a message must not repeat, in every form in which it was sent.
+    pub(super) secrets: Vec<String>,
+}
+
+impl Form {
+    fn new(
+        fields: &[(String, String)],
+        authorization: Option<HeaderValue>,
+        mut secrets: Vec<String>,
+    ) -> Self {
+        const SECRET: [&str; 3] = ["refresh_token", "device_code", "client_secret"];
+        let sent = fields
+            .iter()
+            .filter(|(name, _)| SECRET.contains(&name.as_str()));
+        secrets.extend(sent.map(|(_, value)| value.clone()));
+        let encoded = secrets
+            .iter()
+            .map(|secret| byte_serialize(secret.as_bytes()).collect());
+        let encoded: Vec<String> = encoded.collect();
+        secrets.extend(encoded);
+        Self {
+            body: Serializer::new(String::new()).extend_pairs(fields).finish(),
+            authorization,
+            secrets,
+        }
+    }
+
+    /// The request with this form as its body.
+    pub(super) fn fill(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let request = request
+            .header(reqwest::header::ACCEPT, "application/json")
+            .header(
+                reqwest::header::CONTENT_TYPE,
+                "application/x-www-form-urlencoded",
+            )
+            .body(self.body.clone());
+        match &self.authorization {
+            Some(value) => request.header(AUTHORIZATION, value),
+            None => request,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_parts_of_a_basic_login_are_encoded_first() {
+        let sent = STANDARD
+            .decode(basic("nbc:1", "p@ss:w/ord+% ä"))
+            .expect("base64");
+        assert_eq!(sent, b"nbc%3A1:p%40ss%3Aw%2Ford%2B%25+%C3%A4");
+    }
+
+    #[test]
+    fn a_key_that_names_another_client_is_refused() {
+        assert_eq!(whose(None, Some("a")).as_deref(), Ok("a"));
+        assert_eq!(whose(Some("a"), None).as_deref(), Ok("a"));
+        assert_eq!(whose(Some("a"), Some("a")).as_deref(), Ok("a"));
+        assert!(whose(Some("a"), Some("b")).is_err());
+        assert!(whose(None, None).is_err());
+    }
+}

@@ -297,3 +297,6 @@ impl Slot {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod assertion;
 pub mod claims;
 mod client;
 mod clock;
+pub mod device;
 mod discovery;
 mod key;
 mod refresh;
@@ -19,19 +20,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use reqwest::Method;
-use url::Url;
 
 use super::engine::{Fetched, Version};
 use super::token::Token;
 use crate::config::checked::{Config, Destination, OAuth, Proof};
 use crate::config::secret::SecretRef;
 use crate::failure::{Code, Failure};
-use crate::http::{self, shown};
+use crate::http::{self, Reply, shown};
 use answer::Answer;
 use client::Client;
 use clock::Clock;
 use discovery::Metadata;
-use refusal::refusal;
+use refusal::{error, refusal};
 use store::{Store, Stored};
 
 /// One that is asked for tokens, and all that is remembered of it.
@@ -50,11 +50,13 @@ pub struct Provider {
 /// Why nothing was issued.
 struct Trouble {
     failure: Failure,
+    /// The server's word for it; empty if it said none.
+    error: String,
     fate: Fate,
 }
 
 /// What became of a request.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// It never arrived.
     Unsent,
@@ -135,9 +137,8 @@ impl Provider {
         let answer = match &self.oauth.refresh_token {
             Some(source) => self.refreshed(&metadata, source).await,
             None => {
-                let fields = [("grant_type", "client_credentials")];
-                let asked = self.ask(&metadata, &metadata.token_url, &fields).await;
-                asked.map_err(|trouble| trouble.failure)
+                let asked = self.ask(&metadata, &[("grant_type", "client_credentials")]);
+                asked.await.map_err(|trouble| trouble.failure)
             }
         };
         let answer = answer.inspect_err(|failure| {
@@ -145,8 +146,7 @@ impl Provider {
                 self.metadata.forget();
             }
         })?;
-        let client = Client::read(&self.oauth, &metadata).await?;
-        let origin = format!("{} at {}", client.words(), shown(&metadata.token_url));
+        let origin = format!("{} at {}", answer.asker, shown(&metadata.token_url));
         Ok(Fetched {
             token: Token::issued(answer.access_token, origin, self.oauth.scheme),
             life: Some(answer.life),
@@ -154,31 +154,26 @@ impl Provider {
         })
     }
 
-    /// Sends one request for a token.
-    async fn ask(
-        &self,
-        metadata: &Metadata,
-        url: &Url,
-        grant: &[(&str, &str)],
-    ) -> Result<Answer, Trouble> {
-        let unsent = |failure| Trouble {
-            failure,
-            fate: Fate::Unsent,
-        };
+    /// Asks for a token once.
+    async fn ask(&self, metadata: &Metadata, grant: &[(&str, &str)]) -> Result<Answer, Trouble> {
+        let unsent = |failure| Trouble::new(failure, Fate::Unsent);
         let client = Client::read(&self.oauth, metadata).await.map_err(unsent)?;
-        let fields = self.fields(grant);
-        let form = client.form(fields, metadata.token_url.as_str(), &self.clock);
+        let form = client.form(self.fields(grant), &metadata.token_url, &self.clock);
         let form = form.map_err(unsent)?;
-        let request = form.fill(self.http.request(Method::POST, url.clone()));
-        // A request for a token is no write, but whether it arrived matters as much.
-        let reply = self.http.send(request, true).await.map_err(lost)?;
-        self.clock.note(reply.date, &shown(url));
-        if reply.status < 300
-            && let Some(answer) = Answer::of(&reply)
-        {
-            return Ok(answer);
+        let request = self.http.request(Method::POST, metadata.token_url.clone());
+        // No write, but whether it arrived matters as much.
+        let reply = self.http.send(form.fill(request), true).await;
+        let reply = reply.map_err(lost)?;
+        self.clock.note(reply.date, &shown(&metadata.token_url));
+        match Answer::of(&reply, &client.words()) {
+            Some(answer) => Ok(answer),
+            None => Err(self.refused(&reply, &client.words(), &form.secrets)),
         }
-        let mut failure = refusal(&reply, &client.words(), &form.secrets);
+    }
+
+    /// What an answer without a token means; a clock that is off may be why.
+    fn refused(&self, reply: &Reply, asker: &str, secrets: &[String]) -> Trouble {
+        let mut failure = refusal(reply, asker, secrets);
         if let Some(remark) = self.clock.remark() {
             failure.what = format!("{}; {remark}", failure.what);
         }
@@ -186,7 +181,10 @@ impl Provider {
             500..=599 | ..=299 => Fate::Unclear,
             _ => Fate::Refused,
         };
-        Err(Trouble { failure, fate })
+        Trouble {
+            error: error(reply),
+            ..Trouble::new(failure, fate)
+        }
     }
 
     /// The fields of a request beside those that prove who asks.
@@ -208,6 +206,16 @@ impl Provider {
     }
 }
 
+impl Trouble {
+    fn new(failure: Failure, fate: Fate) -> Self {
+        Self {
+            failure,
+            error: String::new(),
+            fate,
+        }
+    }
+}
+
 /// The failure of a request that was not answered.
 fn down(failure: Failure) -> Failure {
     match failure.code {
@@ -224,10 +232,7 @@ fn lost(failure: Failure) -> Trouble {
         Code::AnswerLost => Fate::Lost,
         _ => Fate::Unsent,
     };
-    Trouble {
-        failure: down(failure),
-        fate,
-    }
+    Trouble::new(down(failure), fate)
 }
 
 fn version(oauth: &OAuth, store: &Store) -> Version {

@@ -368,11 +368,17 @@ async fn deliver_test(
     })
 }
 
-fn exit_code(code: Code) -> u8 {
+pub(super) fn exit_code(code: Code) -> u8 {
     match code {
         Code::CredentialUnreadable
         | Code::TokenUnknown
         | Code::TokenExpired
+        | Code::TokenRefused
+        | Code::ClientRefused
+        | Code::GrantRefused
+        | Code::CredentialInDoubt
+        | Code::TokenRequestRefused
+        | Code::AudienceRefused
         | Code::TokenOfTheServer
         | Code::TokenOfOtherUser
         | Code::ScopeMissing

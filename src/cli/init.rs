@@ -1,5 +1,7 @@
 //! `nbcourier init`.
 
+mod login;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +14,7 @@ pub(super) const TEMPLATE: &str = include_str!("../../config/templates/quicklook
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("destination").multiple(false).args(["hub", "server", "path"]),
-    group = clap::ArgGroup::new("runs").required(true).multiple(false).args(["watch", "learn"]),
+    group = clap::ArgGroup::new("runs").required(true).multiple(false).args(["watch", "learn", "login"]),
 )]
 pub(super) struct Arguments {
     /// Deliver to a `JupyterHub`
@@ -40,9 +42,16 @@ pub(super) struct Arguments {
     /// The state directory
     #[arg(long, value_name = "DIRECTORY")]
     state: Option<PathBuf>,
+    /// Log a person in, on a page that may be opened anywhere, and keep the refresh token for this
+    /// destination of the configuration that is there
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["destination", "user", "template", "state"])]
+    login: Option<String>,
 }
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
+    if let Some(name) = &arguments.login {
+        return login::run(context, name).await;
+    }
     let file = std::path::absolute(&context.config)?;
     let home = file.parent().unwrap_or(Path::new("/"));
     let watch = watch(context, arguments)?;

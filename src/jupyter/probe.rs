@@ -42,7 +42,11 @@ impl Jupyter {
         Ok(Report {
             version: format!("JupyterHub {}", text(&version, "version")),
             server: server.into(),
-            warnings: scopes.excess(&format!("user={user}")).into_iter().collect(),
+            warnings: scopes
+                .excess(&format!("user={user}"))
+                .into_iter()
+                .chain(self.credential.remark())
+                .collect(),
             token_fingerprint: Some(token.secret().fingerprint()),
             token_expires_at: self.token_end(token, &owner).await,
             user,
@@ -108,6 +112,7 @@ impl Jupyter {
             version: format!("Jupyter Server {}", text(&version, "version")),
             server: "server running".into(),
             token_fingerprint: Some(token.secret().fingerprint()),
+            warnings: self.credential.remark().into_iter().collect(),
             ..Report::default()
         })
     }

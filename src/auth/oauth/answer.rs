@@ -17,6 +17,8 @@ const LONGEST: f64 = 365.0 * 86400.0;
 
 /// What was issued.
 pub(super) struct Answer {
+    /// To whom, in words.
+    pub(super) asker: String,
     pub(super) access_token: Secret,
     /// One that replaces the refresh token that was sent; without one that stays.
     pub(super) refresh_token: Option<Secret>,
@@ -27,12 +29,13 @@ pub(super) struct Answer {
 
 impl Answer {
     /// What a reply issues; `None` if it issues nothing that a header could carry.
-    pub(super) fn of(reply: &Reply) -> Option<Self> {
-        let body = reply.json();
+    pub(super) fn of(reply: &Reply, asker: &str) -> Option<Self> {
+        let body = (reply.status < 300).then(|| reply.json())?;
         let access_token = word(&body["access_token"])?;
         let told = seconds(&body["expires_in"]);
         let told = told.or_else(|| Claims::of(&access_token)?.life);
         Some(Self {
+            asker: asker.to_owned(),
             refresh_token: word(&body["refresh_token"]).map(Secret::new),
             access_token: Secret::new(access_token),
             life: told.unwrap_or(ASSUMED),
@@ -66,7 +69,7 @@ mod tests {
     use crate::http::Kind;
 
     fn life(body: &str) -> (f64, bool) {
-        let answer = Answer::of(&reply(200, Kind::Json, body)).expect("a token");
+        let answer = Answer::of(&reply(200, Kind::Json, body), "").expect("a token");
         (answer.life.as_secs_f64(), answer.is_assumed)
     }
 
@@ -105,7 +108,7 @@ mod tests {
             "{\"access_token\":\"a\\nb\"}",
         ] {
             assert!(
-                Answer::of(&reply(200, Kind::Json, body)).is_none(),
+                Answer::of(&reply(200, Kind::Json, body), "").is_none(),
                 "{body}"
             );
         }

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
+use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
 use super::assertion::assertion;
@@ -62,7 +63,7 @@ impl Client {
     pub(super) fn form(
         &self,
         mut fields: Vec<(String, String)>,
-        audience: &str,
+        audience: &Url,
         clock: &Clock,
     ) -> Result<Form, Failure> {
         let mut field = |name: &str, value: &str| fields.push((name.into(), value.into()));
@@ -87,7 +88,7 @@ impl Client {
                 }
             }
             Proven::Key(key, id, is_named) => {
-                let assertion = assertion(key, id, audience, clock.assertion_time())?;
+                let assertion = assertion(key, id, audience.as_str(), clock.assertion_time())?;
                 field(
                     "client_assertion_type",
                     "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",

@@ -113,3 +113,6 @@ fn one_jwk(json: &Value) -> Result<Key, String> {
 fn zeros(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| **byte == 0).count()
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ impl Provider {
             ("grant_type", "refresh_token"),
             ("refresh_token", token.expose()),
         ];
-        self.ask(metadata, &metadata.token_url, &fields).await
+        self.ask(metadata, &fields).await
     }
 
     /// Keeps the new token of an answer, if it has one: without, the old one goes on (RFC 6749 §6).
@@ -72,7 +72,8 @@ async fn current(lock: &Locked<'_>, source: &SecretRef) -> Result<Stored, Failur
         (Ok(seed), _) => seed,
         // It may be gone once it was used, or have come by a login and never been there.
         (Err(_), Some(kept)) if !is_there(source) => return Ok(kept.clone()),
-        (Err(failure), _) => return Err(failure),
+        (Err(failure), _) if is_there(source) => return Err(failure),
+        (Err(failure), _) => return Err(failure.advise(lock.advice())),
     };
     let of_operator = hash(&seed);
     Ok(match kept {

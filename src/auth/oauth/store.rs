@@ -154,6 +154,12 @@ impl Locked<'_> {
         self.store.peek()
     }
 
+    /// How a token is had where there is none.
+    pub(super) fn advice(&self) -> String {
+        let name = &self.store.name;
+        format!("put a refresh token there, or get one: nbcourier init --login {name}")
+    }
+
     /// Whether this token was sent before, and the answer isn't known.
     pub(super) fn is_marked(&mut self, token: &Secret) -> Result<bool, Failure> {
         let mut text = String::new();

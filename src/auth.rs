@@ -155,6 +155,13 @@ impl Credential {
         }
     }
 
+    /// Asks again at once, whatever was refused: a person says that something has changed.
+    pub fn wake(&self) {
+        if let Source::Issued(issued) = &self.source {
+            issued.engine.wake();
+        }
+    }
+
     /// What a person should know although there is a token.
     #[must_use]
     pub fn remark(&self) -> Option<String> {

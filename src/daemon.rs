@@ -66,7 +66,18 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
         ready: ready.clone(),
         stop: stopped.clone(),
     };
+    let desk = (only != Some(Only::Detect)).then(|| {
+        let desk = Desk::new(
+            config.clone(),
+            ledger.clone(),
+            health.clone(),
+            stopped.clone(),
+        );
+        Arc::new(desk)
+    });
+    let delivers = desk.clone();
     let control = Control {
+        wake: Arc::new(move || delivers.iter().for_each(|desk| desk.wake())),
         page,
         submitter: Arc::new(Submitter::new(&context)),
         ready: ready.clone(),
@@ -78,8 +89,7 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
         tasks.spawn(detect::run(context, armed));
         all_armed
     });
-    if only != Some(Only::Detect) {
-        let desk = Arc::new(Desk::new(config, ledger.clone(), health, stopped.clone()));
+    if let Some(desk) = desk {
         tasks.spawn(ledger.clone().listen(ready.clone(), stopped.clone()));
         tasks.spawn(worker::run(desk, ready, stopped));
     }

@@ -41,6 +41,14 @@ impl Destination {
         })
     }
 
+    /// Asks for a new token at once where one was refused: a person says that something has changed.
+    pub fn wake(&self) {
+        match self {
+            Self::Jupyter(jupyter) => jupyter.wake(),
+            Self::Directory(_) => {}
+        }
+    }
+
     /// Whether everything is there that a delivery for `user` needs. Starts and writes nothing.
     ///
     /// # Errors

@@ -74,6 +74,10 @@ impl Jupyter {
         })
     }
 
+    pub(crate) fn wake(&self) {
+        self.credential.wake();
+    }
+
     pub(crate) async fn probe(
         &self,
         user: Option<&str>,

@@ -154,6 +154,13 @@ impl Engine {
         }
     }
 
+    /// Forgets how long to wait: a person says that something has changed.
+    pub fn wake(&self) {
+        let mut slot = self.slot();
+        slot.pause = None;
+        slot.replacement = None;
+    }
+
     /// How long the token of now is still used.
     #[must_use]
     pub fn left(&self) -> Option<Duration> {

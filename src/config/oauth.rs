@@ -26,10 +26,16 @@ const RESERVED: [&str; 9] = [
 /// How tokens are had from an authorization server; `title` is how its table is called.
 pub(super) fn oauth(item: &Item<'_>, title: String) -> Option<OAuth> {
     let table = item.table(title)?;
+    let grants = ["secret", "key", "refresh_token"];
+    if !grants.iter().any(|key| table.has(key)) {
+        table.lacks(&grants, "a client has a `secret` or a `key` that signs, a person a `refresh_token`: each like secret = { file = \"…\" }");
+    }
     let endpoint = endpoint(&table);
-    complete(&table);
+    // Without a place, the rest is looked at for mistakes all the same.
+    let is_placed = endpoint.is_some();
     let oauth = OAuth {
-        client_id: table.read("client_id", some_text),
+        endpoint: endpoint.unwrap_or(Endpoint::Issuer(String::new())),
+        client_id: client_id(&table),
         proof: proof(&table),
         refresh_token: reference(&table, "refresh_token"),
         audience: table.read("audience", some_text),
@@ -37,10 +43,9 @@ pub(super) fn oauth(item: &Item<'_>, title: String) -> Option<OAuth> {
         extra: table.read("extra", extra).unwrap_or_default(),
         scheme: table.read("scheme", scheme).unwrap_or_default(),
         mint: table.read("mint", some_time),
-        endpoint: endpoint?,
     };
     table.finish();
-    Some(oauth)
+    is_placed.then_some(oauth)
 }
 
 fn endpoint(table: &Table<'_>) -> Option<Endpoint> {
@@ -122,23 +127,13 @@ fn client_auth(item: &Item<'_>) -> Option<ClientAuth> {
     }
 }
 
-/// Notes what is missing among the keys that need each other.
-fn complete(table: &Table<'_>) {
-    let has = |key| table.has(key);
-    if !has("secret") && !has("key") && !has("refresh_token") {
-        let message = format!("{} needs one of secret, key, refresh_token", table.title);
-        table.note(
-            &message,
-            "secret = { file = … } of a client, key = { file = … } of one that signs, refresh_token = { file = … } of a person",
-        );
-    }
-    if has("secret") && !has("client_id") {
-        let message = format!("{} needs `client_id`", table.title);
-        table.note(
-            &message,
-            "a `secret` is of a client: write client_id = \"…\"",
-        );
-    }
+/// The client, which a secret is always of.
+fn client_id(table: &Table<'_>) -> Option<String> {
+    let item = match table.has("secret") {
+        true => table.must("client_id", "client_id = \"…\": a `secret` is of a client"),
+        false => table.get("client_id"),
+    };
+    some_text(&item?)
 }
 
 fn some_text(item: &Item<'_>) -> Option<String> {

@@ -85,6 +85,13 @@ impl<'a> Table<'a> {
         item
     }
 
+    /// Notes that one of these keys should be there; `hint` is what to write.
+    pub(super) fn lacks(&self, keys: &[&'static str], hint: &str) {
+        let message = format!("{} needs one of {}", self.title, keys.join(", "));
+        let missing = (keys.to_vec(), message, Some(hint.to_owned()));
+        self.missing.borrow_mut().push(missing);
+    }
+
     /// The one key that it holds of those that exclude each other.
     pub(super) fn one_of(&self, keys: &[&'static str]) -> Option<Item<'a>> {
         let mut items: Vec<Item<'_>> = keys.iter().filter_map(|key| self.get(key)).collect();

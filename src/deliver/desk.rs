@@ -79,6 +79,13 @@ impl Desk {
         let _ = self.stop.clone().wait_for(|stop| *stop).await;
     }
 
+    /// A person says that something has changed: credentials are asked for at once.
+    pub fn wake(&self) {
+        for destination in self.destinations.values().flatten() {
+            destination.wake();
+        }
+    }
+
     /// The destination of that name.
     ///
     /// # Errors

@@ -56,6 +56,8 @@ pub struct Control {
     pub submitter: Arc<Submitter>,
     /// Wakes the worker.
     pub ready: Arc<Notify>,
+    /// Has credentials asked for at once.
+    pub wake: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Who is at the other end.
@@ -145,6 +147,7 @@ async fn retry(
     } else {
         Act::Retry
     };
+    (control.wake)();
     done(&control, act, &request, caller).await
 }
 

@@ -226,3 +226,17 @@ async fn a_token_is_old_from_half_its_life_on_or_if_nobody_told_it() {
         assert!(engine.is_old(&token));
     }
 }
+
+#[tokio::test]
+async fn a_person_who_says_so_is_believed_at_once() {
+    let (engine, issuer) = (Engine::new(LONG), Issuer::default());
+    let fail = async |_| issuer.fail(Code::ClientRefused).await;
+    engine.token(None, fail).await.expect_err("refused");
+    engine.token(None, fail).await.expect_err("not asked");
+    engine.wake();
+    engine
+        .token(None, fail)
+        .await
+        .expect_err("asked and refused");
+    assert_eq!(issuer.count(), 2);
+}

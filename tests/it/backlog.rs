@@ -95,7 +95,7 @@ fn a_backlog_costs_neither_start_nor_memory_nor_anybodys_time_and_drains_in_orde
     let begun = Instant::now();
     let behind = way(&room, 21, &room.path("share/live"));
     let beside = way(&room, 22, &room.path("notebooks"));
-    wait_until(1200, "it drains", || {
+    wait_until(3600, "it drains", || {
         fs::read_dir(&share).map_or(0, Iterator::count) >= drained
     });
     let rate = files(&share).len() as f64 / begun.elapsed().as_secs_f64();

@@ -62,7 +62,6 @@ impl<'a> Signed<'a> {
     }
 
     /// The signed request, for answers that are read as they come.
-    #[must_use]
     pub fn into_request(self) -> RequestBuilder {
         self.builder
     }

@@ -147,6 +147,10 @@ impl Provider {
             }
         })?;
         let origin = format!("{} at {}", answer.asker, shown(&metadata.token_url));
+        tracing::debug!(
+            "a token for {} s was issued to {origin}",
+            answer.life.as_secs()
+        );
         Ok(Fetched {
             token: Token::issued(answer.access_token, origin, self.oauth.scheme),
             life: Some(answer.life),

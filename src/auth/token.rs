@@ -1,14 +1,19 @@
 //! A token as it is sent.
 
+use std::sync::Arc;
+
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use crate::config::checked::Scheme;
 use crate::config::secret::Secret;
 
-/// A token, and where it comes from.
+/// A token, and where it comes from. Copies are cheap.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
+pub struct Token(Arc<Inner>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Inner {
     secret: Secret,
     origin: String,
     scheme: Scheme,
@@ -19,51 +24,50 @@ impl Token {
     /// A token that `origin` (a file, a command) holds; hubs and servers know the scheme `token`.
     #[must_use]
     pub fn new(secret: Secret, origin: String) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             secret,
             origin,
             scheme: Scheme::Token,
             is_issued: false,
-        }
+        }))
     }
 
     /// A token that was just issued to `origin`, and is to be sent like this.
     #[must_use]
     pub fn issued(secret: Secret, origin: String, scheme: Scheme) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             secret,
             origin,
             scheme,
             is_issued: true,
-        }
+        }))
     }
 
     /// Whether it was issued for the asking: refused, it is neither unknown nor old, but not meant
     /// for the one who refuses it.
     #[must_use]
     pub fn is_issued(&self) -> bool {
-        self.is_issued
+        self.0.is_issued
     }
 
     /// The value itself, for a look at its form.
     #[must_use]
     pub fn secret(&self) -> &Secret {
-        &self.secret
+        &self.0.secret
     }
 
     /// Where it comes from, in words.
     #[must_use]
     pub fn origin(&self) -> &str {
-        &self.origin
+        &self.0.origin
     }
 
     /// The request with this token in place of any other.
-    #[must_use]
     pub fn sign(&self, request: RequestBuilder) -> RequestBuilder {
-        let value = match self.scheme {
-            Scheme::Bearer => format!("Bearer {}", self.secret.expose()),
-            Scheme::Token => format!("token {}", self.secret.expose()),
-            Scheme::Bare => self.secret.expose().to_owned(),
+        let value = match self.0.scheme {
+            Scheme::Bearer => format!("Bearer {}", self.0.secret.expose()),
+            Scheme::Token => format!("token {}", self.0.secret.expose()),
+            Scheme::Bare => self.0.secret.expose().to_owned(),
         };
         // A token has no characters that a header refuses: it is one word of plain text.
         let Ok(mut value) = HeaderValue::try_from(value) else {

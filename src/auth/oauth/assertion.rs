@@ -1,4 +1,4 @@
-//! A client's assertion of itself (`private_key_jwt`: RFC 7523 §2.2, OpenID Connect Core §9).
+//! A client's assertion of itself (`private_key_jwt`: RFC 7523 §2.2, `OpenID` Connect Core §9).
 
 use std::time::{Duration, SystemTime};
 

@@ -62,45 +62,30 @@ impl Client {
     /// A form that proves who sends it to the token endpoint `audience`.
     pub(super) fn form(
         &self,
-        mut fields: Vec<(String, String)>,
+        fields: Vec<(String, String)>,
         audience: &Url,
         clock: &Clock,
     ) -> Result<Form, Failure> {
-        let mut field = |name: &str, value: &str| fields.push((name.into(), value.into()));
-        let mut secrets = Vec::new();
-        let mut header = None;
+        let mut form = Form::new(fields);
         match &self.proof {
             Proven::Nothing => {
                 if let Some(id) = &self.id {
-                    field("client_id", id);
+                    form.field("client_id", id);
                 }
             }
             Proven::Secret(secret, method) => {
                 let id = self.id.as_deref().unwrap_or_default();
-                let basic = basic(id, secret.expose());
-                secrets = vec![secret.expose().to_owned(), basic.clone()];
-                match method {
-                    ClientAuth::Basic => header = Some(sensitive(&format!("Basic {basic}"))?),
-                    ClientAuth::Post => {
-                        field("client_id", id);
-                        field("client_secret", secret.expose());
-                    }
-                }
+                form.prove_by_secret(id, secret.expose(), *method)?;
             }
             Proven::Key(key, id, is_named) => {
-                let assertion = assertion(key, id, audience.as_str(), clock.assertion_time())?;
-                field(
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                );
-                field("client_assertion", &assertion);
-                secrets.push(assertion);
+                let made = clock.assertion_time();
+                form.prove_by_assertion(assertion(key, id, audience.as_str(), made)?);
                 if *is_named {
-                    field("client_id", id);
+                    form.field("client_id", id);
                 }
             }
         }
-        Ok(Form::new(&fields, header, secrets))
+        Ok(form)
     }
 }
 
@@ -132,44 +117,79 @@ fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
 
 /// A form as it is sent.
 pub(super) struct Form {
-    body: String,
+    fields: Vec<(String, String)>,
     authorization: Option<HeaderValue>,
-    /// What a message must not repeat, in every form in which it was sent.
+    /// What a message must not repeat, in every form in which it is sent.
     pub(super) secrets: Vec<String>,
 }
 
 impl Form {
-    fn new(
-        fields: &[(String, String)],
-        authorization: Option<HeaderValue>,
-        mut secrets: Vec<String>,
-    ) -> Self {
-        const SECRET: [&str; 3] = ["refresh_token", "device_code", "client_secret"];
-        let sent = fields
-            .iter()
-            .filter(|(name, _)| SECRET.contains(&name.as_str()));
-        secrets.extend(sent.map(|(_, value)| value.clone()));
-        let encoded = secrets
-            .iter()
-            .map(|secret| byte_serialize(secret.as_bytes()).collect());
-        let encoded: Vec<String> = encoded.collect();
-        secrets.extend(encoded);
-        Self {
-            body: Serializer::new(String::new()).extend_pairs(fields).finish(),
-            authorization,
-            secrets,
+    fn new(fields: Vec<(String, String)>) -> Self {
+        let mut form = Self {
+            fields: Vec::new(),
+            authorization: None,
+            secrets: Vec::new(),
+        };
+        for (name, value) in fields {
+            if matches!(name.as_str(), "refresh_token" | "device_code") {
+                form.hide(&value);
+            }
+            form.fields.push((name, value));
         }
+        form
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        self.fields.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Notes a secret, also as it looks in a form.
+    fn hide(&mut self, secret: &str) {
+        self.secrets.push(secret.to_owned());
+        self.secrets
+            .push(byte_serialize(secret.as_bytes()).collect());
+    }
+
+    fn prove_by_secret(
+        &mut self,
+        id: &str,
+        secret: &str,
+        method: ClientAuth,
+    ) -> Result<(), Failure> {
+        let basic = basic(id, secret);
+        self.hide(secret);
+        self.hide(&basic);
+        match method {
+            ClientAuth::Basic => self.authorization = Some(sensitive(&format!("Basic {basic}"))?),
+            ClientAuth::Post => {
+                self.field("client_id", id);
+                self.field("client_secret", secret);
+            }
+        }
+        Ok(())
+    }
+
+    fn prove_by_assertion(&mut self, assertion: String) {
+        self.field(
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        );
+        self.field("client_assertion", &assertion);
+        self.secrets.push(assertion);
     }
 
     /// The request with this form as its body.
     pub(super) fn fill(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let body = Serializer::new(String::new())
+            .extend_pairs(&self.fields)
+            .finish();
         let request = request
             .header(reqwest::header::ACCEPT, "application/json")
             .header(
                 reqwest::header::CONTENT_TYPE,
                 "application/x-www-form-urlencoded",
             )
-            .body(self.body.clone());
+            .body(body);
         match &self.authorization {
             Some(value) => request.header(AUTHORIZATION, value),
             None => request,

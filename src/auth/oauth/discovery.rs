@@ -1,4 +1,4 @@
-//! Where an issuer's endpoints are (OpenID Connect Discovery 1.0 §4, RFC 8414).
+//! Where an issuer's endpoints are (`OpenID` Connect Discovery 1.0 §4, RFC 8414).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -89,7 +89,7 @@ async fn ask(client: &Client, issuer: &str) -> Result<Metadata, Failure> {
     }
 }
 
-/// OpenID's place is below the issuer's path, that of RFC 8414 §3.1 before it.
+/// `OpenID`'s place is below the issuer's path, that of RFC 8414 §3.1 before it.
 fn places(issuer: &str) -> Vec<Url> {
     let Ok(base) = Url::parse(issuer) else {
         return vec![];

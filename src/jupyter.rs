@@ -144,7 +144,17 @@ impl Jupyter {
         // The probe asks the hub only, and never comes here.
         match Box::pin(self.probe(user, memory)).await {
             Err(sharper) => sharper,
+            Ok(_) if failure.code == Code::TokenUnknown => self.blame_audience(failure).await,
             Ok(_) => failure,
+        }
+    }
+
+    /// The hub accepts the token and the user's server doesn't: one that was issued for the asking
+    /// is not meant for both.
+    async fn blame_audience(&self, failure: Failure) -> Failure {
+        match self.credential.token().await {
+            Ok(token) if token.is_issued() => Code::TokenRefused.failure(failure.what),
+            _ => failure,
         }
     }
 

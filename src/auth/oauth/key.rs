@@ -20,7 +20,8 @@ pub(super) struct Key {
 impl Key {
     /// Reads a key; the error says in words what it is instead, and nothing of its content.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        if !text.starts_with(['{', '"']) {
+        let text = text.trim();
+        if !text.starts_with('{') {
             return pem(text);
         }
         let json: Value = serde_json::from_str(text)
@@ -30,7 +31,7 @@ impl Key {
             secret => Ok(Self {
                 client: json["client_id"].as_str().map(str::to_owned),
                 ..match secret.as_str() {
-                    Some(text) => Self::parse(text.trim())?,
+                    Some(text) => Self::parse(text)?,
                     None => jwk(secret)?,
                 }
             }),

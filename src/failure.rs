@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::redact::cleaned;
+
 /// What follows from a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -196,11 +198,12 @@ impl Code {
         Self::ALL.iter().copied().find(|code| code.as_str() == name)
     }
 
-    /// A failure of this code.
+    /// A failure of this code. Should `what` hold a secret, somebody has sent it back: it is taken
+    /// out.
     pub fn failure(self, what: impl Into<String>) -> Failure {
         Failure {
             code: self,
-            what: what.into(),
+            what: cleaned(&what.into()).into_owned(),
             retry_after: None,
             advice: None,
         }
@@ -231,7 +234,7 @@ impl Failure {
     /// The same with more exact advice.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
-        self.advice = Some(advice.into());
+        self.advice = Some(cleaned(&advice.into()).into_owned());
         self
     }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::failure::{Code, Failure};
+use crate::redact::cleaned;
 
 /// Answers are read up to this size, bytes.
 const LARGEST: usize = 64 << 20;
@@ -78,7 +79,9 @@ impl Reply {
             (None, Kind::Json) if json.is_object() => String::new(),
             (None, _) => String::from_utf8_lossy(&self.body).into_owned(),
         };
-        text.chars()
+        // Before it is cut: nobody would know the half of a secret again.
+        cleaned(&text)
+            .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
             .take(200)
             .collect::<String>()

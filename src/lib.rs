@@ -15,6 +15,8 @@ pub mod jupyter;
 pub mod ledger;
 pub mod notebook;
 pub mod path;
+mod process;
+pub mod redact;
 pub mod retry;
 pub mod run;
 pub mod spawns;

@@ -6,21 +6,29 @@ use std::path::{Path, PathBuf};
 /// Rooms that join the edges (`deliver`, `worker`, `daemon`, `status`, `cli`) stand above all.
 const RULES: &[(&str, &[&str])] = &[
     ("run", &[]),
-    ("failure", &[]),
+    ("redact", &[]),
+    ("process", &["redact"]),
+    ("failure", &["redact"]),
     ("retry", &[]),
     ("text", &["run"]),
     ("notebook", &["run", "text"]),
     ("job", &["config", "failure", "notebook", "retry", "run"]),
-    ("config", &["failure", "notebook", "retry", "run", "text"]),
+    (
+        "config",
+        &[
+            "failure", "notebook", "process", "redact", "retry", "run", "text",
+        ],
+    ),
     ("health", &[]),
-    ("http", &["failure"]),
+    ("http", &["failure", "redact"]),
     ("auth", &["config", "failure", "http"]),
     ("spawns", &["job", "retry"]),
     ("ledger", &["failure", "job", "retry", "run", "spawns"]),
     (
         "detect",
         &[
-            "text", "config", "failure", "health", "job", "ledger", "notebook", "retry", "run",
+            "text", "config", "failure", "health", "job", "ledger", "notebook", "process", "retry",
+            "run",
         ],
     ),
     (

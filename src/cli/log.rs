@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Context, Stop, exit};
 use crate::config::Config;
+use crate::redact::cleaned;
 
 /// Lines that wait for a slow reader; what comes beyond is lost.
 const WAITING: usize = 4096;
@@ -87,7 +88,9 @@ struct Lines {
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.count.waiting.fetch_add(1, SeqCst);
-        if self.queue.try_send(line.to_vec()).is_err() {
+        // Here, and not by the thread that writes: by then a secret may have been forgotten.
+        let clean = cleaned(&String::from_utf8_lossy(line)).into_owned();
+        if self.queue.try_send(clean.into_bytes()).is_err() {
             self.count.waiting.fetch_sub(1, SeqCst);
             self.count.lost.fetch_add(1, SeqCst);
         }

@@ -1,12 +1,23 @@
-//! Secrets by reference: where one is kept, and a type for its value that cannot be printed.
+//! Secrets by reference: where one is kept, and how it is read.
+
+mod command;
+mod file;
+mod value;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use zeroize::Zeroizing;
+
 use crate::failure::{Code, Failure};
+pub use value::Secret;
 
 /// Where an administrator keeps replaceable credentials.
 const CREDENTIALS: &str = "/etc/nbcourier/credentials";
+
+/// The environment variables that hold secrets.
+static HIDDEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Where a secret is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,42 +28,8 @@ pub enum SecretRef {
     Credential(String),
     /// A command that prints it.
     Command(Vec<String>),
-    /// An environment variable.
+    /// An environment variable; made by [`SecretRef::env`].
     Env(String),
-}
-
-/// A secret's value. It prints as `[secret]`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// A value that was issued or made.
-    #[must_use]
-    pub fn new(value: String) -> Self {
-        Self(value)
-    }
-
-    /// The value itself, for the one place that sends it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Sixteen hex digits that tell two secrets apart and reveal neither.
-    #[must_use]
-    pub fn fingerprint(&self) -> String {
-        use sha2::{Digest as _, Sha256};
-        Sha256::digest(self.0.as_bytes())[..8]
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect()
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[secret]")
-    }
 }
 
 impl std::fmt::Display for SecretRef {
@@ -69,6 +46,16 @@ impl std::fmt::Display for SecretRef {
 }
 
 impl SecretRef {
+    /// An environment variable, which no program that is started gets to see: see [`scrub`].
+    #[must_use]
+    pub fn env(name: String) -> Self {
+        let mut hidden = HIDDEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if !hidden.contains(&name) {
+            hidden.push(name.clone());
+        }
+        Self::Env(name)
+    }
+
     /// The file it is kept in, if it is kept in one that can be seen now.
     #[must_use]
     pub fn path(&self) -> Option<PathBuf> {
@@ -88,45 +75,54 @@ impl SecretRef {
         Some((facts.modified().ok()?, facts.len()))
     }
 
-    /// Reads a secret of one word; white space around it is dropped.
+    /// What could be better about the place it is kept in.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        match self {
+            Self::Env(name) => Some(format!(
+                "every process of this user can read the environment variable `{name}`; a file of mode 0600 is safer"
+            )),
+            _ => file::remark(&self.path()?),
+        }
+    }
+
+    /// Reads a secret of one word, as tokens are; white space around it is dropped.
     ///
     /// # Errors
     /// `credential-unreadable`, naming where it was looked for; never the value.
     pub async fn read(&self) -> Result<Secret, Failure> {
-        let text = self.text().await?;
-        match text.expose() {
-            word if word.contains(char::is_whitespace) => {
-                Err(self.unreadable("it has more than one word"))
-            }
-            word if word.chars().any(char::is_control) => {
-                Err(self.unreadable("it is no plain text"))
-            }
-            _ => Ok(text),
-        }
+        let text = self.fetch().await;
+        text.and_then(|text| value::word(&text))
+            .map_err(|why| self.unreadable(&why))
     }
 
-    /// Reads a secret of any number of lines, such as a key; white space around it is dropped.
+    /// Reads a secret of several lines, as keys are: line ends become `\n`, none is at the end.
     ///
     /// # Errors
     /// As [`SecretRef::read`].
     pub async fn text(&self) -> Result<Secret, Failure> {
-        let text = match self {
-            Self::File(path) => read_file(path),
+        let text = self.fetch().await;
+        text.and_then(|text| value::lines(&text))
+            .map_err(|why| self.unreadable(&why))
+    }
+
+    async fn fetch(&self) -> Result<Zeroizing<String>, String> {
+        let bytes = match self {
+            Self::File(path) => file::read(path),
             Self::Credential(name) => {
                 let paths = credential_paths(name);
                 match paths.iter().find(|path| readable(path)) {
-                    Some(path) => read_file(path),
+                    Some(path) => file::read(path),
                     None => Err(format!("no readable file at {}", list(&paths))),
                 }
             }
-            Self::Command(words) => run(words).await,
-            Self::Env(name) => std::env::var(name).map_err(|_| "it is not set".into()),
+            Self::Command(words) => command::ask(words.clone()).await,
+            Self::Env(name) => match std::env::var(name) {
+                Ok(text) => Ok(Zeroizing::new(text.into_bytes())),
+                Err(_) => Err("it is not set".into()),
+            },
         };
-        let text = text.and_then(|text| match text.trim() {
-            "" => Err("it is empty".into()),
-            text => Ok(Secret(text.to_owned())),
-        });
-        text.map_err(|why| self.unreadable(&why))
+        value::text(&bytes?)
     }
 
     /// A failure that says why it can't be used.
@@ -136,10 +132,17 @@ impl SecretRef {
     }
 }
 
+/// Takes the environment variables that hold secrets away from a program that is to be started.
+pub fn scrub(command: &mut std::process::Command) {
+    let hidden = HIDDEN.lock().unwrap_or_else(PoisonError::into_inner);
+    for name in hidden.iter() {
+        command.env_remove(name);
+    }
+}
+
 fn credential_paths(name: &str) -> Vec<PathBuf> {
     let mut paths = vec![Path::new(CREDENTIALS).join(name)];
-    if let Some(directory) = std::env::var_os("CREDENTIALS_DIRECTORY") {
-        let directory = PathBuf::from(directory);
+    if let Some(directory) = file::credentials_directory() {
         paths.push(directory.join(format!("nbcourier_{name}")));
         paths.push(directory.join(name));
     }
@@ -151,72 +154,9 @@ fn readable(path: &Path) -> bool {
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    paths
+    let shown: Vec<_> = paths
         .iter()
         .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn read_file(path: &Path) -> Result<String, String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let facts = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !facts.is_file() {
-        return Err("it is no regular file".into());
-    }
-    if facts.permissions().mode() & 0o004 != 0 {
-        return Err(format!(
-            "everybody can read it; type: chmod o-rwx {}",
-            path.display()
-        ));
-    }
-    if facts.len() > 64 * 1024 {
-        return Err("it is larger than 64 KiB".into());
-    }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
-}
-
-async fn run(words: &[String]) -> Result<String, String> {
-    let (program, arguments) = words.split_first().ok_or("the command is empty")?;
-    let call = tokio::process::Command::new(program)
-        .args(arguments)
-        .stdin(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let limit = std::time::Duration::from_secs(30);
-    let output = match tokio::time::timeout(limit, call).await {
-        Err(_) => return Err("the command did not end within 30 s".into()),
-        Ok(output) => output.map_err(|error| error.to_string())?,
-    };
-    if !output.status.success() {
-        return Err(format!("the command ended with {}", output.status));
-    }
-    String::from_utf8(output.stdout).map_err(|_| "the command printed no plain text".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    #[tokio::test]
-    async fn a_secret_file_is_trimmed_and_refused_when_everybody_can_read_it() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let path = dir.path().join("token");
-        std::fs::write(&path, " abc\n").expect("write");
-        let set = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode));
-        set(0o600).expect("chmod");
-        let secret = SecretRef::File(path.clone())
-            .read()
-            .await
-            .expect("readable");
-        assert_eq!(secret.expose(), "abc");
-        assert_eq!(format!("{secret:?}"), "[secret]");
-        set(0o644).expect("chmod");
-        let refused = SecretRef::File(path.clone())
-            .read()
-            .await
-            .expect_err("refused");
-        assert!(refused.what.contains("chmod o-rwx"), "{refused}");
-    }
+        .collect();
+    shown.join(", ")
 }

@@ -185,7 +185,7 @@ pub(super) fn secret(item: &Item<'_>, title: String) -> Option<SecretRef> {
     match found.key {
         "file" => path(&found).map(SecretRef::File),
         "command" => command(&found).map(SecretRef::Command),
-        "env" => word(&found).map(SecretRef::Env),
+        "env" => word(&found).map(SecretRef::env),
         _ => word(&found).map(SecretRef::Credential),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! It turns what goes wrong on the way into a [`Failure`]; what an answer means is for its caller.
 
+mod trust;
+
 use std::error::Error as _;
 use std::path::Path;
 use std::time::Duration;
@@ -9,12 +11,15 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use reqwest::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
+use rustls::ClientConfig;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use url::Url;
 
 use crate::failure::{Code, Failure};
 use crate::redact::cleaned;
+use trust::Distrust;
+pub use trust::Pin;
 
 /// Answers are read up to this size, bytes.
 const LARGEST: usize = 64 << 20;
@@ -113,34 +118,35 @@ impl Client {
     /// no longer than `patience` for an answer.
     ///
     /// # Errors
-    /// `tls-untrusted` if `ca_file` can't be read as PEM.
+    /// `tls-untrusted` if `ca_file` can't be read as PEM, or holds no certificate.
     pub fn new(
         ca_file: Option<&Path>,
         contact: Option<&str>,
         patience: Duration,
     ) -> Result<Self, Failure> {
+        Self::with(trust::config(ca_file, None)?, contact, patience)
+    }
+
+    /// The same for a server of which one certificate is trusted, and no other.
+    ///
+    /// # Errors
+    /// None that is expected.
+    pub fn pinned(pin: Pin, contact: Option<&str>, patience: Duration) -> Result<Self, Failure> {
+        Self::with(trust::config(None, Some(pin))?, contact, patience)
+    }
+
+    fn with(tls: ClientConfig, contact: Option<&str>, patience: Duration) -> Result<Self, Failure> {
         let contact = contact
             .map(|contact| format!(" ({contact})"))
             .unwrap_or_default();
         let name = format!("nbcourier/{}{contact}", env!("CARGO_PKG_VERSION"));
         let name: String = name.chars().filter(|c| (' '..='~').contains(c)).collect();
-        let mut builder = reqwest::Client::builder()
+        let inner = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
             .user_agent(name)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
-            .pool_idle_timeout(POOL_IDLE);
-        if let Some(file) = ca_file {
-            let wrong = |why: String| {
-                Code::TlsUntrusted.failure(format!("`ca_file` {}: {why}", file.display()))
-            };
-            let pem = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
-            for certificate in reqwest::Certificate::from_pem_bundle(&pem)
-                .map_err(|error| wrong(error.to_string()))?
-            {
-                builder = builder.add_root_certificate(certificate);
-            }
-        }
-        let inner = builder
+            .pool_idle_timeout(POOL_IDLE)
             .build()
             .map_err(|error| Code::Internal.failure(error.to_string()))?;
         Ok(Self { inner, patience })
@@ -258,14 +264,10 @@ fn unusable(url: &str, why: &str, writes: bool) -> Failure {
 
 fn lost(error: &reqwest::Error, writes: bool) -> Failure {
     let (url, why) = (error.url().map(shown).unwrap_or_default(), why(error));
-    let untrusted = causes(error)
-        .iter()
-        .any(|cause| cause.contains("certificate") || cause.contains("UnknownIssuer"));
+    if let Some(distrust) = Distrust::behind(error) {
+        return distrust.failure(&url);
+    }
     let (code, what) = match () {
-        () if untrusted => (
-            Code::TlsUntrusted,
-            format!("the certificate of {url} is not trusted: {why}"),
-        ),
         () if error.is_connect() => (
             Code::HubUnreachable,
             format!("{url} can't be reached: {why}"),

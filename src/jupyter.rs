@@ -57,12 +57,13 @@ impl Jupyter {
             Kind::Server(server) => (&server.url, None),
             Kind::Path { .. } => return Err(Code::Internal.failure("a directory is no Jupyter")),
         };
+        let (contact, patience) = (config.contact.as_deref(), config.paces.answer);
+        let client = match table.pin_sha256() {
+            Some(pin) => Client::pinned(pin, contact, patience)?,
+            None => Client::new(table.ca_file(), contact, patience)?,
+        };
         Ok(Self {
-            client: Client::new(
-                table.ca_file(),
-                config.contact.as_deref(),
-                config.paces.answer,
-            )?,
+            client,
             base: base.clone(),
             hub,
             credential: Credential::new(config, table)?,

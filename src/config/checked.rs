@@ -320,6 +320,16 @@ impl Destination {
             Kind::Path { .. } => None,
         }
     }
+
+    /// The one certificate of it that is trusted, by its SHA-256.
+    #[must_use]
+    pub fn pin_sha256(&self) -> Option<[u8; 32]> {
+        match &self.kind {
+            Kind::Hub(hub) => hub.pin_sha256,
+            Kind::Server(server) => server.pin_sha256,
+            Kind::Path { .. } => None,
+        }
+    }
 }
 
 /// How calls to a destination are authenticated.
@@ -428,6 +438,8 @@ pub struct Hub {
     pub max_spawns_per_hour: u32,
     /// Further certificate authorities, PEM.
     pub ca_file: Option<PathBuf>,
+    /// The SHA-256 of the one certificate that is trusted, in their place.
+    pub pin_sha256: Option<[u8; 32]>,
 }
 
 /// A plain Jupyter Server.
@@ -439,4 +451,6 @@ pub struct Server {
     pub auth: Auth,
     /// Further certificate authorities, PEM.
     pub ca_file: Option<PathBuf>,
+    /// The SHA-256 of the one certificate that is trusted, in their place.
+    pub pin_sha256: Option<[u8; 32]>,
 }

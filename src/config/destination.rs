@@ -15,7 +15,7 @@ use super::values::{base_url, has_placeholder, object, path, pattern_text, some_
 const KINDS: [&str; 3] = ["hub", "server", "path"];
 
 /// The keys that only some kinds know.
-const SPECIAL: [(&str, &[&str]); 10] = [
+const SPECIAL: [(&str, &[&str]); 11] = [
     ("user", &["hub"]),
     ("users", &["hub"]),
     ("server_name", &["hub"]),
@@ -24,6 +24,7 @@ const SPECIAL: [(&str, &[&str]); 10] = [
     ("spawn_timeout", &["hub"]),
     ("max_spawns_per_hour", &["hub"]),
     ("ca_file", &["hub", "server"]),
+    ("pin_sha256", &["hub", "server"]),
     ("auth", &["hub", "server"]),
     ("open", &["path"]),
 ];
@@ -71,12 +72,14 @@ fn kind(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
         "hub" => hub(table, item),
         "server" => {
             let ca_file = table.read("ca_file", path);
+            let pin_sha256 = table.read("pin_sha256", pin);
             let auth = auth(table);
             let url = base_url(item)?;
             Some(Kind::Server(Server {
                 url,
                 auth: auth?,
                 ca_file,
+                pin_sha256,
             }))
         }
         _ => {
@@ -99,6 +102,7 @@ fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
     let spawn_timeout = table.read("spawn_timeout", some_time);
     let max_spawns_per_hour = table.read("max_spawns_per_hour", some);
     let ca_file = table.read("ca_file", path);
+    let pin_sha256 = table.read("pin_sha256", pin);
     let auth = auth(table);
     Some(Kind::Hub(Hub {
         url: base_url(item)?,
@@ -109,6 +113,7 @@ fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
         spawn_timeout: spawn_timeout.unwrap_or(Duration::from_secs(600)),
         max_spawns_per_hour: max_spawns_per_hour.unwrap_or(60),
         ca_file,
+        pin_sha256,
     }))
 }
 
@@ -150,6 +155,21 @@ fn directory(item: &Item<'_>) -> Option<String> {
         return item.no("`directory` leaves the destination", hint);
     }
     Some(text)
+}
+
+/// A SHA-256 in hex digits, as `openssl x509 -fingerprint -sha256` prints it.
+fn pin(item: &Item<'_>) -> Option<[u8; 32]> {
+    let text = item.text()?;
+    let digits = text.rsplit('=').next().unwrap_or_default();
+    let digits: String = digits.chars().filter(|c| !matches!(c, ':' | ' ')).collect();
+    let hex = digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit());
+    if !hex {
+        let hint =
+            "write what this prints: openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE";
+        return item.no(&format!("`{}` is no SHA-256", item.key), hint);
+    }
+    let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap_or_default();
+    Some(std::array::from_fn(byte))
 }
 
 fn link(item: &Item<'_>) -> Option<String> {

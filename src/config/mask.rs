@@ -36,6 +36,8 @@ static URL_PARTS: LazyLock<Option<Regex>> =
 /// Whether the value of such a key must not be shown.
 fn looks_secret(key: &str) -> bool {
     let key = key.to_lowercase();
+    // A certificate's, which everybody may see.
+    let key = key.replace("pin_sha256", "");
     key.split(|c: char| !c.is_alphanumeric()).any(|word| {
         SECRET_WHOLE.contains(&word)
             || SECRET.iter().any(|secret| {

@@ -12,6 +12,7 @@ mod changes;
 mod chaos;
 mod clock;
 mod commands;
+mod echo;
 mod hostile;
 mod kill;
 mod layouts;

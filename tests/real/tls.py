@@ -2,7 +2,9 @@
 
 Listens once for each kind of certificate, prints the ports, and leads each connection to the goal.
 DIRECTORY gets `lab.pem`, the authority. A kind is read from the file `DIRECTORY/KIND` for each
-connection, so that a certificate can be mended: good, expired, other-host, unknown-ca.
+connection, so that a certificate can be mended: good, expired, other-host, unknown-ca, self-signed.
+The last is always the same one, made for an authority as `openssl req -x509` does; `self-signed.sha256`
+gets its fingerprint.
 """
 
 import datetime
@@ -44,9 +46,10 @@ def authority(subject):
     return subject, key, signed(subject, key, subject, key, now + 9 * day, [x509.BasicConstraints(True, None)])
 
 
-lab, stranger = authority("The lab"), authority("A stranger")
+lab, stranger, lonely = authority("The lab"), authority("A stranger"), authority("A hub of its own")
 pem = serialization.Encoding.PEM
 (directory / "lab.pem").write_bytes(lab[2].public_bytes(pem))
+(directory / "self-signed.sha256").write_text(lonely[2].fingerprint(hashes.SHA256()).hex(":").upper())
 
 
 def context(kind):
@@ -56,6 +59,8 @@ def context(kind):
     host = x509.DNSName("other.example") if kind == "other-host" else here
     key = new_key()
     certificate = signed("server", key, issuer, issuer_key, end, [x509.SubjectAlternativeName([host])])
+    if kind == "self-signed":
+        _, key, certificate = lonely
     file = directory / f"{kind}-{threading.get_ident()}.pem"
     private = key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

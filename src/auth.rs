@@ -61,6 +61,18 @@ impl<'a> Signed<'a> {
         }
     }
 
+    /// What signs it.
+    #[must_use]
+    pub fn token(&self) -> Option<&'a Token> {
+        self.token
+    }
+
+    /// The same request once more, if it can be had twice.
+    #[must_use]
+    pub fn again(&self) -> Option<RequestBuilder> {
+        self.builder.try_clone()
+    }
+
     /// The signed request, for answers that are read as they come.
     pub fn into_request(self) -> RequestBuilder {
         self.builder
@@ -165,8 +177,17 @@ impl Credential {
     #[must_use]
     pub fn remark(&self) -> Option<String> {
         match &self.source {
-            Source::Kept(_) => None,
+            Source::Kept(secret) => secret.remark(),
             Source::Issued(issued) => issued.provider.remark(),
+        }
+    }
+
+    /// Differs once the secret behind it has been replaced.
+    #[must_use]
+    pub fn version_now(&self) -> Version {
+        match &self.source {
+            Source::Kept(secret) => secret.version(),
+            Source::Issued(issued) => issued.provider.version(),
         }
     }
 

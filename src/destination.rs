@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::jupyter::{Jupyter, JupyterPlace};
 use crate::ledger::Ledger;
 use crate::path::Directory;
-pub use terms::{Accepted, Found, Report, Wanted, temporary};
+pub use terms::{Accepted, Found, Report, TOKEN_ENDS, Wanted, temporary};
 
 /// A destination that can be asked and delivered to.
 pub enum Destination {

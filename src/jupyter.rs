@@ -6,6 +6,7 @@
 mod classify;
 mod contents;
 mod hub;
+mod mint;
 mod probe;
 mod scopes;
 mod spawn;
@@ -18,7 +19,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::auth::{Credential, Signed, Token};
-use crate::config::checked::{Config, Destination, Hub, Kind};
+use crate::config::checked::{Auth, Config, Destination, Hub, Kind};
 use crate::destination::terms::{Accepted, Report};
 use crate::failure::{Code, Failure};
 use crate::http::{Client, Reply};
@@ -26,6 +27,7 @@ use crate::ledger::Ledger;
 use crate::retry::Paces;
 use classify::{Call, classify};
 pub use contents::JupyterPlace;
+use mint::Mint;
 use spawn::Gate;
 
 /// One hub or server.
@@ -35,6 +37,8 @@ pub struct Jupyter {
     /// What only a hub has.
     hub: Option<Hub>,
     credential: Credential,
+    /// Where the credential only makes the tokens that are used.
+    mint: Option<Mint>,
     paces: Paces,
     /// Where starts of servers are recorded.
     ledger: Option<Ledger>,
@@ -62,8 +66,13 @@ impl Jupyter {
             Some(pin) => Client::pinned(pin, contact, patience)?,
             None => Client::new(table.ca_file(), contact, patience)?,
         };
+        let mint = match table.auth() {
+            Some(Auth::OAuth(oauth)) => oauth.mint,
+            _ => None,
+        };
         Ok(Self {
             client,
+            mint: mint.map(|life| Mint::new(life, &table.name, ledger.is_none())),
             base: base.clone(),
             hub,
             credential: Credential::new(config, table)?,
@@ -84,6 +93,9 @@ impl Jupyter {
         user: Option<&str>,
         memory: Option<&Accepted>,
     ) -> Result<Report, Failure> {
+        if let Some(minting) = self.minting() {
+            return self.probe_mint(minting, user, memory).await;
+        }
         let token = self.credential.token().await?;
         match &self.hub {
             Some(hub) => self.probe_hub(hub, &token, user, memory).await,
@@ -96,25 +108,44 @@ impl Jupyter {
         user: Option<&str>,
         memory: Option<&Accepted>,
     ) -> Result<JupyterPlace<'_>, Failure> {
-        let token = self.credential.token().await?;
-        let place = |user: String, server: Url| JupyterPlace {
+        let place = |user: String, server: Url, token: Token| JupyterPlace {
             jupyter: self,
-            token: token.clone(),
+            token,
             memory: memory.cloned(),
             user,
             server,
         };
         let Some(hub) = &self.hub else {
-            return Ok(place(String::new(), self.base.clone()));
+            let token = self.credential.token().await?;
+            return Ok(place(String::new(), self.base.clone(), token));
         };
+        let (user, token) = match self.minting() {
+            Some(minting) => self.minted_for(minting, user).await?,
+            None => self.known_for(user, memory).await?,
+        };
+        match self.ensure_server(hub, &token, &user).await {
+            Ok(server) => Ok(place(user, server, token)),
+            Err(failure) => Err(self.sharpen(failure, &user, memory).await),
+        }
+    }
+
+    /// The user, and the token that is there.
+    async fn known_for(
+        &self,
+        user: Option<&str>,
+        memory: Option<&Accepted>,
+    ) -> Result<(String, Token), Failure> {
+        let token = self.credential.token().await?;
         let user = match user {
             Some(user) => user.to_owned(),
             None => self.owner(&token, memory).await?,
         };
-        match self.ensure_server(hub, &token, &user).await {
-            Ok(server) => Ok(place(user, server)),
-            Err(failure) => Err(self.sharpen(failure, &user, memory).await),
-        }
+        Ok((user, token))
+    }
+
+    /// The hub at which tokens are made, and those that were.
+    fn minting(&self) -> Option<(&Hub, &Mint)> {
+        self.hub.as_ref().zip(self.mint.as_ref())
     }
 
     /// The token's owner, for whom notebooks are if no user is named.
@@ -163,10 +194,19 @@ impl Jupyter {
     async fn send(&self, call: Call, request: Signed<'_>) -> Result<Reply, Failure> {
         let is_refusal =
             |reply: &Reply| reply.status >= 300 && classify(call, reply).code == Code::TokenUnknown;
-        let reply = self
-            .credential
-            .send(&self.client, request, call.writes(), is_refusal);
-        reply.await.map_err(|failure| match failure.code {
+        let reply = match self.minting() {
+            Some(minting) => {
+                self.send_minted(minting, request, call.writes(), is_refusal)
+                    .await
+            }
+            None => {
+                let sent = self
+                    .credential
+                    .send(&self.client, request, call.writes(), is_refusal);
+                sent.await
+            }
+        };
+        reply.map_err(|failure| match failure.code {
             Code::HubUnreachable if call.is_to_server() => Failure {
                 code: Code::ServerUnreachable,
                 ..failure

@@ -15,7 +15,7 @@ pub mod jupyter;
 pub mod ledger;
 pub mod notebook;
 pub mod path;
-mod process;
+pub mod process;
 pub mod redact;
 pub mod retry;
 pub mod run;

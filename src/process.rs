@@ -1,18 +1,19 @@
-//! Asking a program: no shell, a time limit, nothing of its process group left behind. What leaves
+//! Running a program: no shell, a time limit, nothing of its process group left behind. What leaves
 //! that group lives on, but is not waited for.
 
-use std::fs::File;
-use std::io::Read as _;
+mod pipes;
+
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::ioctl_fionbio;
+use rustix::event::{Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::redact::cleaned;
+use pipes::{Feed, Pipe};
 
 /// How often it is seen whether it has ended while something it started holds its pipes.
 const PACE: Timespec = Timespec {
@@ -23,39 +24,153 @@ const PACE: Timespec = Timespec {
 /// How much is kept of its complaints, bytes.
 const COMPLAINT: usize = 4096;
 
-/// What a program prints, which may be `most` bytes, within the time `limit`. It runs in `/`,
-/// without input.
-///
-/// # Errors
-/// Why there is nothing to be had from it, and the last line of its complaint.
-pub(crate) fn run(command: &mut Command, limit: Duration, most: usize) -> Result<Vec<u8>, Failed> {
-    let mut child = command
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .map_err(|error| Failed::new(format!("it can't be started: {error}")))?;
-    let mut out = Pipe::new(child.stdout.take().map(OwnedFd::from), most);
-    let mut err = Pipe::new(child.stderr.take().map(OwnedFd::from), COMPLAINT);
-    let ended = listen(&child, &mut out, &mut err, Instant::now() + limit);
-    // It is not reaped yet, so the number is still its own. What it started goes with it.
-    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
-    if !ended {
-        // One that hangs in the kernel may stay a while.
-        std::thread::spawn(move || child.wait());
-        return Err(match out.full {
-            true => Failed::new(format!("it printed more than {}", size(most))),
-            false => err.complaint(format!("it did not end within {} s", limit.as_secs_f64())),
-        });
+/// The variables that a program gets which is given no others: enough to find programs and to print.
+const CLEAN: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
+
+/// The variables that no program gets.
+static HIDDEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps an environment variable, which holds a secret, from every program that is run.
+pub fn hide(variable: &str) {
+    let mut hidden = HIDDEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if !hidden.iter().any(|name| name == variable) {
+        hidden.push(variable.to_owned());
     }
-    let status = child
-        .wait()
-        .map_err(|error| Failed::new(error.to_string()))?;
-    match status.success() {
-        true => Ok(out.bytes),
-        false => Err(err.complaint(format!("it ended with {status}"))),
+}
+
+/// A program to run, in `/`.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The program: a path, or a name in `PATH`.
+    pub program: String,
+    /// Its arguments, as they are.
+    pub arguments: Vec<String>,
+    /// Variables for a clean environment of PATH, HOME, LANG and TZ; `None` hands on its own.
+    pub environment: Option<Vec<(&'static str, String)>>,
+    /// What it reads from its standard input.
+    pub input: Vec<u8>,
+    /// How long it may take.
+    pub limit: Duration,
+    /// The most that it may print, bytes.
+    pub most: usize,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// How.
+    pub status: ExitStatus,
+    /// What it printed.
+    pub out: Vec<u8>,
+    /// The last line that it said on its standard error, in at most 200 plain characters.
+    pub complaint: String,
+}
+
+/// Why a program came to no end of its own.
+#[derive(Debug)]
+pub enum Trouble {
+    /// It can't be started.
+    Absent(std::io::Error),
+    /// It was killed.
+    Killed {
+        /// Since it printed too much or took too long.
+        why: String,
+        /// As of [`Ended`].
+        complaint: String,
+    },
+}
+
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Absent(error) => write!(f, "it can't be started: {error}"),
+            Self::Killed { why, complaint } => f.write_str(&with_words(why, complaint)),
+        }
+    }
+}
+
+/// `what` with the last words of a program, if it had any.
+#[must_use]
+pub fn with_words(what: &str, words: &str) -> String {
+    match words {
+        "" => what.to_owned(),
+        words => format!("{what}: {words}"),
+    }
+}
+
+/// Says that nobody waits any more, once it is dropped.
+struct Leaving(Arc<AtomicBool>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Call {
+    /// Runs it to its end; dropped before, kills it and all that it started.
+    ///
+    /// # Errors
+    /// When it comes to no end of its own.
+    pub async fn run(self) -> Result<Ended, Trouble> {
+        let left = Arc::new(AtomicBool::new(false));
+        let _leaving = Leaving(left.clone());
+        let ended = tokio::task::spawn_blocking(move || self.run_here(&left)).await;
+        ended.unwrap_or_else(|error| Err(Trouble::Absent(error.into())))
+    }
+
+    /// Runs it to its end on this thread; kills it and all that it started once `left` is true.
+    ///
+    /// # Errors
+    /// When it comes to no end of its own.
+    pub fn run_here(&self, left: &AtomicBool) -> Result<Ended, Trouble> {
+        let mut child = self.command().spawn().map_err(Trouble::Absent)?;
+        let mut streams = Streams::of(&mut child, &self.input, self.most);
+        let end = streams.serve(&child, Instant::now() + self.limit, left);
+        // It is not reaped yet, so the number is still its own. What it started goes with it.
+        let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+        let complaint = streams.err.last_line();
+        if !end {
+            // One that hangs in the kernel may stay a while.
+            std::thread::spawn(move || child.wait());
+            let why = match streams.out.full {
+                true => format!("it printed more than {}", size(self.most)),
+                false => format!("it did not end within {} s", self.limit.as_secs_f64()),
+            };
+            return Err(Trouble::Killed { why, complaint });
+        }
+        let status = child.wait().map_err(Trouble::Absent)?;
+        Ok(Ended {
+            status,
+            out: streams.out.bytes,
+            complaint,
+        })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
+        if !self.input.is_empty() {
+            command.stdin(Stdio::piped());
+        }
+        for name in HIDDEN.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            command.env_remove(name);
+        }
+        if let Some(variables) = &self.environment {
+            let kept = CLEAN.map(|name| (name, std::env::var_os(name)));
+            let kept = kept
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?)));
+            command.env_clear().envs(kept);
+            command.envs(variables.iter().map(|(name, value)| (name, value)));
+        }
+        command
     }
 }
 
@@ -66,53 +181,43 @@ fn size(bytes: usize) -> String {
     }
 }
 
-/// Why a program gave nothing.
-pub(crate) struct Failed {
-    /// What became of it.
-    pub(crate) what: String,
-    /// The last line that it said on its standard error; empty if it said nothing.
-    pub(crate) said: String,
+/// Its three streams.
+struct Streams<'a> {
+    feed: Feed<'a>,
+    out: Pipe,
+    err: Pipe,
 }
 
-impl Failed {
-    fn new(what: String) -> Self {
+impl<'a> Streams<'a> {
+    fn of(child: &mut Child, input: &'a [u8], most: usize) -> Self {
         Self {
-            what,
-            said: String::new(),
+            feed: Feed::new(child.stdin.take().map(OwnedFd::from), input),
+            out: Pipe::new(child.stdout.take().map(OwnedFd::from), most),
+            err: Pipe::new(child.stderr.take().map(OwnedFd::from), COMPLAINT),
         }
     }
-}
 
-impl std::fmt::Display for Failed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.said.as_str() {
-            "" => f.write_str(&self.what),
-            said => write!(f, "{}: {said}", self.what),
+    /// Gives and takes until it ends; whether it did, in time and without printing too much.
+    fn serve(&mut self, child: &Child, deadline: Instant, left: &AtomicBool) -> bool {
+        let goes_on = || Instant::now() < deadline && !left.load(Ordering::Relaxed);
+        while goes_on() && !self.out.full {
+            let polled = [self.feed.poll(), self.out.poll(), self.err.poll()];
+            let mut polled: Vec<_> = polled.into_iter().flatten().collect();
+            // An error is as good as a time-out: what there is to do is tried anyway.
+            let _ = poll(&mut polled, Some(&PACE));
+            let ended = has_ended(child);
+            self.feed.write();
+            let mut more = true;
+            while more && goes_on() && !self.out.full {
+                more = self.out.read() | self.err.read();
+                more &= ended;
+            }
+            if ended {
+                return !self.out.full;
+            }
         }
+        false
     }
-}
-
-/// Takes what it prints until it ends; whether it did, in time and without printing too much.
-fn listen(child: &Child, out: &mut Pipe, err: &mut Pipe, deadline: Instant) -> bool {
-    while Instant::now() < deadline && !out.full {
-        let mut open: Vec<PollFd<'_>> = [&*out, &*err]
-            .into_iter()
-            .filter_map(|pipe| pipe.file.as_ref())
-            .map(|file| PollFd::new(file, PollFlags::IN))
-            .collect();
-        // An error is as good as a time-out: what there is to read is tried anyway.
-        let _ = poll(&mut open, Some(&PACE));
-        let ended = has_ended(child);
-        let mut more = true;
-        while more && Instant::now() < deadline && !out.full {
-            more = out.read() | err.read();
-            more &= ended;
-        }
-        if ended {
-            return !out.full;
-        }
-    }
-    false
 }
 
 fn has_ended(child: &Child) -> bool {
@@ -120,97 +225,5 @@ fn has_ended(child: &Child) -> bool {
     waitid(WaitId::Pid(Pid::from_child(child)), options).is_ok_and(|status| status.is_some())
 }
 
-/// One of its outputs, never waited for.
-struct Pipe {
-    file: Option<File>,
-    bytes: Vec<u8>,
-    most: usize,
-    /// Whether there was more than that.
-    full: bool,
-}
-
-impl Pipe {
-    fn new(end: Option<OwnedFd>, most: usize) -> Self {
-        let end = end.filter(|end| ioctl_fionbio(end, true).is_ok());
-        Self {
-            file: end.map(File::from),
-            bytes: Vec::new(),
-            most,
-            full: false,
-        }
-    }
-
-    /// Takes a piece and keeps the last of all; whether there was one.
-    fn read(&mut self) -> bool {
-        let Some(file) = &mut self.file else {
-            return false;
-        };
-        let mut piece = [0; 1 << 14];
-        match file.read(&mut piece) {
-            Ok(0) => self.file = None,
-            Ok(length) => {
-                self.bytes.extend_from_slice(&piece[..length]);
-                let excess = self.bytes.len().saturating_sub(self.most);
-                self.full |= excess > 0;
-                self.bytes.drain(..excess);
-                return true;
-            }
-            Err(_) => {}
-        }
-        false
-    }
-
-    /// What happened, with the last line that it said.
-    fn complaint(&self, what: String) -> Failed {
-        let said = String::from_utf8_lossy(&self.bytes);
-        let last = said.lines().rfind(|line| !line.trim().is_empty());
-        let last = last.unwrap_or_default().trim();
-        let last = cleaned(last);
-        let said = last.chars().filter(|c| !c.is_control()).take(200).collect();
-        Failed { what, said }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMIT: Duration = Duration::from_secs(30);
-
-    fn shell(script: &str, limit: Duration) -> Result<Vec<u8>, String> {
-        let printed = run(Command::new("sh").args(["-c", script]), limit, 1 << 20);
-        printed.map_err(|failed| failed.to_string())
-    }
-
-    #[test]
-    fn what_hangs_is_killed_with_all_that_it_started() {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let file = dir.path().join("pid");
-        let script = format!(
-            "sleep 300 & echo $! > {}; echo waiting >&2; wait",
-            file.display()
-        );
-        let why = shell(&script, Duration::from_millis(500)).expect_err("it hangs");
-        assert_eq!(why, "it did not end within 0.5 s: waiting");
-        let pid = std::fs::read_to_string(file).expect("a number");
-        let gone = || {
-            let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-            stat.map_or(true, |stat| stat.contains(") Z "))
-        };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !gone() {
-            assert!(Instant::now() < deadline, "{pid} lives");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    #[test]
-    fn a_grandchild_that_keeps_the_output_open_is_not_waited_for() {
-        for keeper in ["sleep 300 &", "setsid sleep 5 &"] {
-            let begun = Instant::now();
-            let printed = shell(&format!("{keeper} echo '{{}}'"), LIMIT).expect("it ends");
-            assert_eq!(printed, b"{}\n");
-            assert!(begun.elapsed() < Duration::from_secs(4), "{keeper}");
-        }
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const RULES: &[(&str, &[&str])] = &[
     ("run", &[]),
     ("redact", &[]),
-    ("process", &["redact"]),
+    ("process", &[]),
     ("failure", &["redact"]),
     ("retry", &[]),
     ("text", &["run"]),

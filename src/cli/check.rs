@@ -10,7 +10,7 @@ use super::{Context, Stop, exit};
 use crate::config::Config;
 use crate::config::checked::{self, Notebook, Watch};
 use crate::deliver::Chosen;
-use crate::destination::{Accepted, Destination, Report, Wanted};
+use crate::destination::{Accepted, Destination, Report, TOKEN_ENDS, Wanted};
 use crate::detect;
 use crate::failure::{Class, Code, Failure};
 use crate::ledger::Ledger;
@@ -297,13 +297,22 @@ fn reported(name: &str, report: &Report) -> Vec<Check> {
     if let Some(end) = &report.token_expires_at {
         words.push(format!("token expires {end}"));
     }
+    let mut warnings = Vec::new();
+    if let Some(ending) = report.ending(jiff::Timestamp::now()) {
+        warnings.push(Check::trouble(name, State::Warning, ending, TOKEN_ENDS));
+    }
     let warn = |warning: &String| {
-        let advice = "give it a token with fewer rights";
+        let advice = match warning.contains("may do more than") {
+            true => "give it a token with fewer rights",
+            false => "",
+        };
         Check::trouble(name, State::Warning, warning.as_str(), advice)
     };
-    let warnings = report.warnings.iter().map(warn);
+    warnings.extend(report.warnings.iter().map(warn));
+    let who = Some(report.credential.as_str()).filter(|who| !who.is_empty());
     [Check::ok(name, words.join(", "))]
         .into_iter()
+        .chain(who.map(|who| Check::ok(name, who)))
         .chain(warnings)
         .collect()
 }

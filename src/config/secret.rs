@@ -5,19 +5,16 @@ mod file;
 mod value;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
 use crate::failure::{Code, Failure};
+use crate::process;
 pub use value::Secret;
 
 /// Where an administrator keeps replaceable credentials.
 const CREDENTIALS: &str = "/etc/nbcourier/credentials";
-
-/// The environment variables that hold secrets.
-static HIDDEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Where a secret is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,13 +43,10 @@ impl std::fmt::Display for SecretRef {
 }
 
 impl SecretRef {
-    /// An environment variable, which no program that is started gets to see: see [`scrub`].
+    /// An environment variable, which no program that is run gets to see.
     #[must_use]
     pub fn env(name: String) -> Self {
-        let mut hidden = HIDDEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if !hidden.contains(&name) {
-            hidden.push(name.clone());
-        }
+        process::hide(&name);
         Self::Env(name)
     }
 
@@ -116,7 +110,7 @@ impl SecretRef {
                     None => Err(format!("no readable file at {}", list(&paths))),
                 }
             }
-            Self::Command(words) => command::ask(words.clone()).await,
+            Self::Command(words) => command::ask(words).await,
             Self::Env(name) => match std::env::var(name) {
                 Ok(text) => Ok(Zeroizing::new(text.into_bytes())),
                 Err(_) => Err("it is not set".into()),
@@ -129,14 +123,6 @@ impl SecretRef {
     #[must_use]
     pub fn unreadable(&self, why: &str) -> Failure {
         Code::CredentialUnreadable.failure(format!("the secret can't be read from {self}: {why}"))
-    }
-}
-
-/// Takes the environment variables that hold secrets away from a program that is to be started.
-pub fn scrub(command: &mut std::process::Command) {
-    let hidden = HIDDEN.lock().unwrap_or_else(PoisonError::into_inner);
-    for name in hidden.iter() {
-        command.env_remove(name);
     }
 }
 

@@ -15,6 +15,30 @@ pub struct Report {
     pub token_fingerprint: Option<String>,
     /// When the token ends (RFC 3339), if the hub tells.
     pub token_expires_at: Option<String>,
+    /// Whose the token is, where it comes from, what it may; empty where there is none.
+    pub credential: String,
+    /// The token is replaced by itself before it ends.
+    pub is_renewed: bool,
+}
+
+/// What to do about a token that ends soon.
+pub const TOKEN_ENDS: &str = "make a new one in time and put it in its place; no restart is needed";
+
+/// So long before the end of a token that a person has to replace it is told, in hours.
+const WARNED: [(i64, &str); 3] = [(12, "12 hours"), (3 * 24, "3 days"), (14 * 24, "14 days")];
+
+impl Report {
+    /// That the token ends soon, in words that change 14 days, 3 days and 12 hours before.
+    #[must_use]
+    pub fn ending(&self, now: jiff::Timestamp) -> Option<String> {
+        let end = self
+            .token_expires_at
+            .as_deref()
+            .filter(|_| !self.is_renewed)?;
+        let left = end.parse::<jiff::Timestamp>().ok()?.duration_since(now);
+        let step = WARNED.iter().find(|(hours, _)| left.as_hours() < *hours)?;
+        Some(format!("the token ends in less than {}, at {end}", step.1))
+    }
 }
 
 /// The credential that was accepted last: a hub refuses an expired and an unknown token alike.
@@ -66,4 +90,35 @@ pub(crate) fn embedded_job(bytes: &[u8]) -> Option<String> {
         .pointer("/metadata/nbcourier/job")?
         .as_str()
         .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_token_is_told_three_times() {
+        let now: jiff::Timestamp = "2026-11-01T00:00:00Z".parse().expect("a time");
+        let ending = |end: &str, is_renewed| {
+            let report = Report {
+                token_expires_at: Some(end.into()),
+                is_renewed,
+                ..Report::default()
+            };
+            report.ending(now)
+        };
+        for (end, told) in [
+            ("2026-11-15T00:00:01Z", None),
+            ("2026-11-14T23:00:00Z", Some("14 days")),
+            ("2026-11-03T23:00:00Z", Some("3 days")),
+            ("2026-11-01T11:30:00Z", Some("12 hours")),
+            ("2026-10-31T00:00:00Z", Some("12 hours")),
+            ("someday", None),
+        ] {
+            let words = ending(end, false);
+            assert_eq!(words.is_some(), told.is_some(), "{end}: {words:?}");
+            assert!(words.is_none_or(|words| words.contains(told.unwrap_or_default())));
+            assert_eq!(ending(end, true), None);
+        }
+    }
 }

@@ -17,6 +17,8 @@ pub(super) enum Call {
     Model,
     /// Hub: start a server.
     Spawn,
+    /// Hub: make a token.
+    Mint,
     /// Server: its version, without a credential.
     ServerVersion,
     /// Server: what stands under a name.
@@ -32,7 +34,7 @@ pub(super) enum Call {
 }
 
 use Call::{
-    Delete, Look, MakeDirectory, Model, Rename, ServerVersion, Spawn, Upload, Version, WhoAmI,
+    Delete, Look, MakeDirectory, Mint, Model, Rename, ServerVersion, Spawn, Upload, Version, WhoAmI,
 };
 
 /// Calls to a user's server.
@@ -45,6 +47,7 @@ const ANY: &[Call] = &[
     WhoAmI,
     Model,
     Spawn,
+    Mint,
     ServerVersion,
     Look,
     MakeDirectory,
@@ -69,6 +72,7 @@ impl Call {
             WhoAmI => "asking whose token this is",
             Model => "asking for the user's servers",
             Spawn => "starting the server",
+            Mint => "having a token made",
             Look => "looking for the notebook",
             MakeDirectory => "making the directory",
             Upload => "uploading the notebook",
@@ -166,13 +170,16 @@ const RULES: &[Rule] = &[
         Code::LoginNeeded,
     ),
     (
-        &[Spawn, Model],
+        &[Spawn, Model, Mint],
         403,
         None,
         "invalid credentials",
         Code::TokenUnknown,
     ),
-    (&[Spawn, Model], 403, None, "", Code::ScopeMissing),
+    // Without any words when nobody is known by the token.
+    (&[Mint], 403, JSON, "\"message\": null", Code::TokenUnknown),
+    (&[Spawn, Model, Mint], 403, None, "", Code::ScopeMissing),
+    (&[Mint], 400, None, "", Code::TokenRequestRefused),
     (&[Spawn, Model], 404, None, "", Code::UserUnknown),
     // Starting a server.
     (&[Spawn], 400, None, "pending", Code::ServerStopped),

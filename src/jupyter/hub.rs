@@ -73,7 +73,7 @@ impl Jupyter {
 
     /// The hub refuses an expired, a revoked and a never known token alike; what tells them apart
     /// is whether this very token was accepted before.
-    fn refused(&self, token: &Token, memory: Option<&Accepted>) -> Failure {
+    pub(super) fn refused(&self, token: &Token, memory: Option<&Accepted>) -> Failure {
         let base = self.base.as_str();
         if token.is_issued() {
             return not_for_it(base, token);

@@ -10,6 +10,10 @@ use crate::auth::Token;
 use crate::config::checked::Hub;
 use crate::destination::terms::{Accepted, Report};
 use crate::failure::{Code, Failure};
+use crate::http::Reply;
+
+/// A clock that differs by no more than this is as good as set, seconds.
+const SKEW: i64 = 30;
 
 impl Jupyter {
     pub(super) async fn probe_hub(
@@ -19,10 +23,10 @@ impl Jupyter {
         user: Option<&str>,
         memory: Option<&Accepted>,
     ) -> Result<Report, Failure> {
-        let version = self
+        let reply = self
             .ask(Call::Version, self.get(self.url("hub/api/")?, None), &[200])
-            .await?
-            .json();
+            .await?;
+        let version = reply.json();
         if version["version"].is_null() {
             return Err(Code::NotAHub.failure(format!("{} is no JupyterHub", self.base)));
         }
@@ -46,10 +50,32 @@ impl Jupyter {
                 .excess(&format!("user={user}"))
                 .into_iter()
                 .chain(self.credential.remark())
+                .chain(self.skew(&reply))
                 .collect(),
             token_fingerprint: Some(token.secret().fingerprint()),
             token_expires_at: self.token_end(token, &owner).await,
+            credential: format!(
+                "the token of the {} {}, from {}, may {}",
+                text(&owner, "kind"),
+                text(&owner, "name"),
+                token.origin(),
+                scopes.words()
+            ),
+            is_renewed: token.is_issued(),
             user,
+        })
+    }
+
+    /// That its clock and this machine's differ by more than half a minute.
+    fn skew(&self, reply: &Reply) -> Option<String> {
+        let by = reply.date?.duration_since(jiff::Timestamp::now()).as_secs();
+        let way = if by < 0 { "ahead of" } else { "behind" };
+        (by.abs() > SKEW).then(|| {
+            format!(
+                "the clock differs by {} s: this machine's is {way} that of {}; see whether both are set by NTP",
+                by.abs(),
+                self.base
+            )
         })
     }
 
@@ -88,14 +114,14 @@ impl Jupyter {
         {
             return Err(hub("a JupyterHub or one of its servers"));
         }
-        let version = self
+        let reply = self
             .ask(
                 Call::ServerVersion,
                 self.get(self.url("api")?, None),
                 &[200],
             )
-            .await?
-            .json();
+            .await?;
+        let version = reply.json();
         let mut root = self.url("api/contents/")?;
         root.set_query(Some("content=0"));
         match self
@@ -112,7 +138,13 @@ impl Jupyter {
             version: format!("Jupyter Server {}", text(&version, "version")),
             server: "server running".into(),
             token_fingerprint: Some(token.secret().fingerprint()),
-            warnings: self.credential.remark().into_iter().collect(),
+            warnings: self
+                .credential
+                .remark()
+                .into_iter()
+                .chain(self.skew(&reply))
+                .collect(),
+            credential: format!("the token from {} is accepted", token.origin()),
             ..Report::default()
         })
     }

@@ -1,5 +1,7 @@
 //! Which scopes a delivery needs, and which of a token's go too far.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 /// What a delivery may use, and what comes along with it. `JupyterHub` expands `servers` and adds
@@ -18,6 +20,17 @@ const NEEDED: &[&str] = &[
     "users:activity",
     "list:users",
 ];
+
+/// What making tokens needs, and what comes along with it.
+const NEEDED_TO_MINT: &[&str] = &[
+    "tokens",
+    "read:tokens",
+    "read:users:name",
+    "read:users:groups",
+];
+
+/// What every token may: to know the names of those it is for.
+const NAMES: &[&str] = &["read:users:name", "read:users:groups"];
 
 /// The scopes of a token.
 pub(super) struct Scopes(Vec<String>);
@@ -71,25 +84,61 @@ impl Scopes {
 
     /// What is too much: rights that no delivery needs, or over everybody.
     pub(super) fn excess(&self, users: &str) -> Option<String> {
-        let far = |scope: &&String| {
-            let (base, filter) = split(scope);
-            !NEEDED.contains(&base) || (filter.is_none() && base == "access:servers")
-        };
-        let far: Vec<&str> = self.0.iter().filter(far).map(String::as_str).collect();
-        if far.is_empty() {
-            return None;
-        }
-        let shown = far.iter().take(6).copied().collect::<Vec<_>>().join(", ");
-        let more = if far.len() > 6 {
-            format!(" and {} more", far.len() - 6)
-        } else {
-            String::new()
-        };
+        let far = self.far(NEEDED, "access:servers")?;
         Some(format!(
-            "the token may do more than a delivery needs ({shown}{more}); make one with access:servers!{users}, \
+            "the token may do more than a delivery needs ({far}); make one with access:servers!{users}, \
              read:servers!{users} and start:servers!{users} only"
         ))
     }
+
+    /// What is too much for a credential that only makes tokens.
+    pub(super) fn excess_of_minter(&self, user: &str) -> Option<String> {
+        let far = self.far(NEEDED_TO_MINT, "tokens")?;
+        Some(format!(
+            "the credential may do more than making tokens ({far}); tokens!user={user} is enough"
+        ))
+    }
+
+    /// The scopes beyond these, and `bounded` if it is over everybody.
+    fn far(&self, needed: &[&str], bounded: &str) -> Option<String> {
+        let far = |scope: &&String| {
+            let (base, filter) = split(scope);
+            !needed.contains(&base) || (filter.is_none() && base == bounded)
+        };
+        let far: Vec<&str> = self.0.iter().filter(far).map(String::as_str).collect();
+        (!far.is_empty()).then(|| first(&far, ", "))
+    }
+
+    /// What it may, and for whom.
+    pub(super) fn words(&self) -> String {
+        let mut of: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (base, filter) in self.0.iter().map(|scope| split(scope)) {
+            if !NAMES.contains(&base) {
+                of.entry(filter.unwrap_or("everybody"))
+                    .or_default()
+                    .push(base);
+            }
+        }
+        let each: Vec<String> = of
+            .iter()
+            .map(|(filter, bases)| format!("{} for {filter}", bases.join(", ")))
+            .collect();
+        let each: Vec<&str> = each.iter().map(String::as_str).collect();
+        match each.as_slice() {
+            [] => "nothing".into(),
+            each => first(each, "; "),
+        }
+    }
+}
+
+/// The first six of a list.
+fn first(list: &[&str], between: &str) -> String {
+    let shown: Vec<&str> = list.iter().take(6).copied().collect();
+    let more = match list.len() {
+        0..=6 => String::new(),
+        all => format!(" and {} more", all - 6),
+    };
+    format!("{}{more}", shown.join(between))
 }
 
 fn split(scope: &str) -> (&str, Option<&str>) {
@@ -148,5 +197,19 @@ mod tests {
             .excess("user=a")
             .expect("too much");
         assert!(excess.contains("(admin:users, access:servers)"), "{excess}");
+        let minter = scopes(&[
+            "tokens!user=a",
+            "read:tokens!user=a",
+            "read:users:name!user=a",
+        ]);
+        assert_eq!(minter.excess_of_minter("a"), None);
+        assert_eq!(minter.words(), "tokens, read:tokens for user=a");
+        let excess = scopes(&["tokens", "admin:servers!user=a"]).excess_of_minter("a");
+        assert!(
+            excess
+                .expect("too much")
+                .contains("(tokens, admin:servers!user=a)")
+        );
+        assert_eq!(scopes(&["read:users:name"]).words(), "nothing");
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Worker;
 use crate::auth::Credential;
 use crate::deliver::{self, Chosen, Desk};
+use crate::destination::{Report, TOKEN_ENDS};
 use crate::failure::{Class, Code, Probe};
 use crate::job::millis;
 use crate::ledger::{Hold, LedgerError, now};
@@ -130,6 +131,7 @@ async fn survey(desk: &Desk, name: &str) {
     match desk.probe(name, None).await {
         Ok(report) => {
             desk.health.clear(&trouble_of(name));
+            tell_end(desk, name, &report);
             returned(desk, name).await;
             if report.warnings.is_empty() {
                 desk.health.clear(&warning);
@@ -151,6 +153,18 @@ async fn survey(desk: &Desk, name: &str) {
                 what,
                 failure.advice(),
             );
+        }
+    }
+}
+
+/// A token that a person has to replace soon.
+fn tell_end(desk: &Desk, name: &str, report: &Report) {
+    let key = format!("token {name}");
+    match report.ending(jiff::Timestamp::now()) {
+        None => desk.health.clear(&key),
+        Some(ending) => {
+            let what = format!("[destination.{name}]: {ending}");
+            desk.health.raise(&key, "token-expires", what, TOKEN_ENDS);
         }
     }
 }

@@ -36,6 +36,8 @@ pub fn request(method: &str, url: &str, token: &str, body: &str) -> (u16, Value)
 
 /// A hub with its users and carol; the service `nbcourier` may act for all but carol.
 pub struct Hub {
+    /// Further lines of its configuration.
+    pub snippet: String,
     users: &'static [&'static str],
     pub dir: tempfile::TempDir,
     pub url: String,
@@ -56,8 +58,15 @@ impl Hub {
 
     /// With these users.
     pub fn of(users: &'static [&'static str]) -> Self {
+        Self::with(users, |_| String::new())
+    }
+
+    /// With these users and further lines of configuration, which may name the file that holds the
+    /// service's token.
+    pub fn with(users: &'static [&'static str], snippet: impl FnOnce(&Path) -> String) -> Self {
         let ports = [free_port(), free_port(), free_port()];
         let mut hub = Self {
+            snippet: String::new(),
             users,
             dir: tempfile::tempdir().expect("a temporary directory"),
             url: format!("http://127.0.0.1:{}", ports[0]),
@@ -70,6 +79,9 @@ impl Hub {
             proxy: None,
         };
         fs::create_dir(hub.dir.path().join("script")).expect("a directory");
+        let token = hub.dir.path().join("token");
+        fs::write(&token, &hub.token).expect("a token");
+        hub.snippet = snippet(&token);
         hub.start_proxy();
         hub.up();
         hub
@@ -115,6 +127,7 @@ impl Hub {
             .env("PATH", format!("{}:{path}", bin.display()))
             .env("NBC_REPOSITORY", root)
             .env("NBC_HUB_DIR", self.dir.path())
+            .env("NBC_HUB_SNIPPET", &self.snippet)
             .env("NBC_HUB_USERS", self.users.join(","))
             .env("NBC_HUB_PASSWORD", "test")
             .env("NBC_HUB_PORT", port)

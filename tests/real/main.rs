@@ -7,6 +7,7 @@
 mod support;
 
 mod answers;
+mod confusion;
 mod delivery;
 mod disk;
 mod examples;
@@ -19,6 +20,7 @@ mod line;
 mod link;
 mod literals;
 mod machines;
+mod mint;
 mod model;
 mod mounts;
 mod network;

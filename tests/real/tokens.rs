@@ -6,7 +6,7 @@ use crate::delivery::write_token;
 use crate::hub::Hub;
 use crate::support::{Room, files, token, wait_until};
 
-fn room(hub: &Hub, token: &str) -> Room {
+pub fn room(hub: &Hub, token: &str) -> Room {
     let room = Room::new(&format!(
         "[destination.hub]\nhub = \"{}\"\nuser = \"alice\"\ndirectory = \"runs\"\nauth.token = {{ file = \"token\" }}\n",
         hub.url
@@ -16,7 +16,7 @@ fn room(hub: &Hub, token: &str) -> Room {
 }
 
 /// The code and words of the destination's line of `check`.
-fn checked(room: &Room) -> (i32, String) {
+pub fn checked(room: &Room) -> (i32, String) {
     let ended = room.run(&["check", "--json"]);
     let checks = ended.json()["checks"].clone();
     let lines = checks
@@ -119,7 +119,7 @@ fn five_wrong_tokens_give_five_messages_and_the_right_one_releases_everything() 
 }
 
 /// The token that the hub gives to a user's server, from the server's own environment.
-fn servers_own_token(hub: &Hub) -> String {
+pub fn servers_own_token(hub: &Hub) -> String {
     let (status, _) = hub.api("POST", "users/alice/server", &hub.admin, "");
     assert!(status == 201 || status == 202, "{status}");
     let mut found = None;

@@ -1,49 +1,46 @@
 //! A secret that a command prints.
 
-use std::process::Command;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
 use super::file::LARGEST;
-use crate::process;
+use crate::process::{Call, Trouble};
 
 /// How long it may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What is left of the environment; others are given by `["env", "NAME=value", "program"]`.
-const KEPT: [&str; 6] = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ"];
-
-/// What a command prints. What it complains of may hold secrets that nobody knows yet: it is for
-/// who looks for the reason, in the log at `debug`.
-pub(super) async fn ask(words: Vec<String>) -> Result<Zeroizing<Vec<u8>>, String> {
-    let asked = tokio::task::spawn_blocking(move || {
-        let (program, arguments) = words.split_first()?;
-        let mut command = Command::new(program);
-        let kept = KEPT
-            .iter()
-            .filter_map(|name| Some((name, std::env::var_os(name)?)));
-        command.args(arguments).env_clear().envs(kept);
-        super::scrub(&mut command);
-        Some(process::run(&mut command, LIMIT, LARGEST))
-    });
-    match asked.await {
-        Ok(Some(Ok(printed))) => Ok(Zeroizing::new(printed)),
-        Ok(Some(Err(failed))) => {
-            tracing::debug!(
-                said = failed.said,
-                "a command for a secret: {}",
-                failed.what
-            );
-            Err(failed.what)
-        }
-        Ok(None) => Err("the command is empty".into()),
-        Err(_) => Err("the program ends".into()),
+/// What a command prints, in a clean environment. What it complains of may hold secrets that nobody
+/// knows yet: it is for who looks for the reason, in the log at `debug`.
+pub(super) async fn ask(words: &[String]) -> Result<Zeroizing<Vec<u8>>, String> {
+    let (program, arguments) = words.split_first().ok_or("the command is empty")?;
+    let call = Call {
+        program: program.clone(),
+        arguments: arguments.to_vec(),
+        environment: Some(Vec::new()),
+        input: Vec::new(),
+        limit: LIMIT,
+        most: LARGEST,
+    };
+    let ended = call.run().await.map_err(|trouble| match trouble {
+        Trouble::Absent(_) => trouble.to_string(),
+        Trouble::Killed { why, .. } => why,
+    })?;
+    let printed = Zeroizing::new(ended.out);
+    if ended.status.success() {
+        return Ok(printed);
     }
+    tracing::debug!(
+        said = ended.complaint,
+        "a command for a secret: {}",
+        ended.status
+    );
+    Err(format!("it ended with {}", ended.status))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::config::secret::SecretRef;
 
     fn shell(script: &str) -> SecretRef {
@@ -59,8 +56,9 @@ mod tests {
             .await;
         let seen = seen.expect("a word");
         for name in seen.expose().split(',') {
+            let given = ["PATH", "HOME", "LANG", "TZ"].contains(&name);
             let own = ["PWD", "SHLVL", "OLDPWD", "_", "/"].contains(&name);
-            assert!(own || super::KEPT.contains(&name), "{name}");
+            assert!(given || own, "{name}");
         }
         assert!(seen.expose().contains("PATH,") && seen.expose().ends_with('/'));
     }
@@ -82,12 +80,18 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_variable_that_holds_a_secret_is_taken_from_what_is_started() {
+    #[tokio::test]
+    async fn a_variable_that_holds_a_secret_is_kept_from_what_is_run() {
         drop(SecretRef::env("CARGO_PKG_NAME".into()));
-        let mut command = std::process::Command::new("env");
-        super::super::scrub(&mut command);
-        let seen = command.output().expect("env").stdout;
+        let call = Call {
+            program: "env".into(),
+            arguments: Vec::new(),
+            environment: None,
+            input: Vec::new(),
+            limit: LIMIT,
+            most: LARGEST,
+        };
+        let seen = call.run().await.expect("env").out;
         let seen = String::from_utf8_lossy(&seen);
         assert!(seen.contains("CARGO_PKG_VERSION=") && !seen.contains("CARGO_PKG_NAME="));
     }

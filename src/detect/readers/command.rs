@@ -1,11 +1,10 @@
 //! Asking a command for a run's metadata.
 
-use std::process::Command;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::config::secret;
 use crate::notebook::expand;
-use crate::process;
+use crate::process::{Call, with_words};
 use crate::run::Parameters;
 use crate::text::{Format, object, utf8};
 
@@ -24,19 +23,42 @@ pub(super) fn ask(
     let arguments: Vec<String> = filled
         .collect::<Result<_, _>>()
         .map_err(|error| error.what)?;
-    let mut command = Command::new(program);
-    secret::scrub(command.args(arguments));
-    let printed =
-        process::run(&mut command, limit, LARGEST).map_err(|failed| failed.to_string())?;
+    let printed = run(program, arguments, limit)?;
     let read = utf8(&printed).and_then(|(text, _)| object(Format::Json.read(text)?));
     read.map_err(|error| format!("what it printed: {}", error.what))
+}
+
+/// What a program prints.
+fn run(program: &str, arguments: Vec<String>, limit: Duration) -> Result<Vec<u8>, String> {
+    let call = Call {
+        program: program.to_owned(),
+        arguments,
+        environment: None,
+        input: Vec::new(),
+        limit,
+        most: LARGEST,
+    };
+    let ended = call.run_here(&AtomicBool::new(false));
+    let ended = ended.map_err(|trouble| trouble.to_string())?;
+    match ended.status.success() {
+        true => Ok(ended.out),
+        false => {
+            let what = format!("it ended with {}", ended.status);
+            Err(with_words(&what, &ended.complaint))
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     const LIMIT: Duration = Duration::from_secs(30);
+
+    fn shell(script: &str, limit: Duration) -> Result<Vec<u8>, String> {
+        run("sh", vec!["-c".into(), script.into()], limit)
+    }
 
     fn asked(script: &str) -> Result<Parameters, String> {
         let script = script.replace('{', "{{").replace('}', "}}");
@@ -84,8 +106,7 @@ mod tests {
             let why = asked(script).expect_err(script);
             assert!(why.contains(expected), "{script}: {why}");
         }
-        let why = ask(&["/nowhere/program".into()], &Parameters::new(), LIMIT);
-        let why = why.expect_err("nothing there");
+        let why = run("/nowhere/program", vec![], LIMIT).expect_err("nothing there");
         assert!(why.starts_with("it can't be started"), "{why}");
         let missing = ask(
             &["echo".into(), "{other}".into()],
@@ -93,5 +114,37 @@ mod tests {
             LIMIT,
         );
         assert!(missing.expect_err("no parameter").contains("other"));
+    }
+
+    #[test]
+    fn what_hangs_is_killed_with_all_that_it_started() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let file = dir.path().join("pid");
+        let script = format!(
+            "sleep 300 & echo $! > {}; echo waiting >&2; wait",
+            file.display()
+        );
+        let why = shell(&script, Duration::from_millis(500)).expect_err("it hangs");
+        assert_eq!(why, "it did not end within 0.5 s: waiting");
+        let pid = std::fs::read_to_string(file).expect("a number");
+        let gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+            stat.map_or(true, |stat| stat.contains(") Z "))
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !gone() {
+            assert!(Instant::now() < deadline, "{pid} lives");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn a_grandchild_that_keeps_the_output_open_is_not_waited_for() {
+        for keeper in ["sleep 300 &", "setsid sleep 5 &"] {
+            let begun = Instant::now();
+            let printed = shell(&format!("{keeper} echo '{{}}'"), LIMIT).expect("it ends");
+            assert_eq!(printed, b"{}\n");
+            assert!(begun.elapsed() < Duration::from_secs(4), "{keeper}");
+        }
     }
 }

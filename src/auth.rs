@@ -7,8 +7,9 @@ pub mod token;
 use std::sync::Arc;
 
 use reqwest::RequestBuilder;
+use reqwest::header::CONTENT_TYPE;
 
-use crate::config::checked::{Auth, Config, Destination};
+use crate::config::checked::{Auth, Config, Destination, Scheme};
 use crate::config::secret::SecretRef;
 use crate::failure::{Code, Failure};
 use crate::http::{Client, Reply};
@@ -17,6 +18,9 @@ use oauth::Provider;
 pub use oauth::claims::Claims;
 pub use token::Token;
 
+/// What to do about a clock that is off.
+pub const SET_CLOCK: &str = "have it set, by NTP: what it says is refused sooner or later";
+
 /// The credential of one destination.
 pub struct Credential {
     source: Source,
@@ -24,8 +28,8 @@ pub struct Credential {
 
 /// Where its tokens come from.
 enum Source {
-    /// Kept where the operator put one.
-    Kept(SecretRef),
+    /// Kept where the operator put one, and to be sent like this.
+    Kept(SecretRef, Scheme),
     /// Issued for the asking.
     Issued(Box<Issued>),
 }
@@ -73,6 +77,15 @@ impl<'a> Signed<'a> {
         self.builder.try_clone()
     }
 
+    /// The same with a body of this type.
+    #[must_use]
+    pub fn body(self, kind: &str, bytes: Vec<u8>) -> Self {
+        Self {
+            builder: self.builder.header(CONTENT_TYPE, kind).body(bytes),
+            ..self
+        }
+    }
+
     /// The signed request, for answers that are read as they come.
     pub fn into_request(self) -> RequestBuilder {
         self.builder
@@ -86,7 +99,7 @@ impl Credential {
     /// When the destination's certificate authorities can't be read.
     pub fn new(config: &Config, table: &Destination) -> Result<Self, Failure> {
         let source = match table.auth() {
-            Some(Auth::Token(secret)) => Source::Kept(secret.clone()),
+            Some(Auth::Token(secret)) => Source::Kept(secret.clone(), table.scheme()),
             Some(Auth::OAuth(oauth)) => Source::Issued(Box::new(Issued {
                 engine: Engine::new(config.paces.probe),
                 provider: Arc::new(Provider::new(config, table, oauth)?),
@@ -102,7 +115,11 @@ impl Credential {
     /// When there is none: why, and what to do.
     pub async fn token(&self) -> Result<Token, Failure> {
         match &self.source {
-            Source::Kept(secret) => Ok(Token::new(secret.read().await?, secret.to_string())),
+            Source::Kept(secret, scheme) => Ok(Token::kept(
+                secret.read().await?,
+                secret.to_string(),
+                *scheme,
+            )),
             Source::Issued(issued) => issued.token().await,
         }
     }
@@ -110,7 +127,7 @@ impl Credential {
     /// Another token after `refused`, if there is one.
     async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
         match &self.source {
-            Source::Kept(_) => {
+            Source::Kept(..) => {
                 let token = self.token().await?;
                 Ok((token != *refused).then_some(token))
             }
@@ -153,7 +170,7 @@ impl Credential {
     /// Some services forbid what they should call unauthorized.
     fn may_have_ended(&self, token: &Token, reply: &Reply) -> bool {
         match &self.source {
-            Source::Kept(_) => false,
+            Source::Kept(..) => false,
             Source::Issued(issued) => reply.status == 403 && issued.engine.is_old(token),
         }
     }
@@ -173,12 +190,23 @@ impl Credential {
         }
     }
 
-    /// What a person should know although there is a token.
-    #[must_use]
-    pub fn remark(&self) -> Option<String> {
+    /// The client that tokens are issued to, as far as its configuration and its key tell.
+    pub async fn client_id(&self) -> Option<String> {
         match &self.source {
-            Source::Kept(secret) => secret.remark(),
-            Source::Issued(issued) => issued.provider.remark(),
+            Source::Kept(..) => None,
+            Source::Issued(issued) => issued.provider.client_id().await,
+        }
+    }
+
+    /// What a person should know although there is a token, and what to do about it.
+    #[must_use]
+    pub fn remark(&self) -> Option<(String, &'static str)> {
+        match &self.source {
+            Source::Kept(secret, ..) => {
+                let remark = secret.remark()?;
+                Some((remark, "keep it where only the service can read it"))
+            }
+            Source::Issued(issued) => Some((issued.provider.remark()?, SET_CLOCK)),
         }
     }
 
@@ -186,7 +214,7 @@ impl Credential {
     #[must_use]
     pub fn version_now(&self) -> Version {
         match &self.source {
-            Source::Kept(secret) => secret.version(),
+            Source::Kept(secret, _) => secret.version(),
             Source::Issued(issued) => issued.provider.version(),
         }
     }

@@ -18,6 +18,7 @@ mod pattern;
 mod presets;
 pub mod secret;
 mod sheet;
+mod superfacility;
 mod table;
 #[cfg(test)]
 mod tests;

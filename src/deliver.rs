@@ -158,6 +158,7 @@ async fn create(
         job: uid,
         bytes: &notebook.bytes,
         sha256: &notebook.sha256,
+        recorded: job.path.as_deref(),
     };
     let numbered = (2..NUMBERS).map(|n| notebook::number(&notebook.path, n));
     let names = job

@@ -1,4 +1,4 @@
-//! Where notebooks go: one interface over hubs, servers and directories.
+//! Where notebooks go: one interface over hubs, servers, directories and machines.
 
 pub mod terms;
 
@@ -11,7 +11,8 @@ use crate::failure::Failure;
 use crate::jupyter::{Jupyter, JupyterPlace};
 use crate::ledger::Ledger;
 use crate::path::Directory;
-pub use terms::{Accepted, Found, Report, TOKEN_ENDS, Wanted, temporary};
+use crate::superfacility::{Superfacility, SuperfacilityPlace};
+pub use terms::{Accepted, Found, Report, TOKEN_ENDS, Wanted, Warning, temporary};
 
 /// A destination that can be asked and delivered to.
 pub enum Destination {
@@ -19,6 +20,8 @@ pub enum Destination {
     Jupyter(Box<Jupyter>),
     /// A directory.
     Directory(Directory),
+    /// A machine of NERSC.
+    Superfacility(Box<Superfacility>),
 }
 
 impl Destination {
@@ -38,6 +41,10 @@ impl Destination {
                 let jupyter = Jupyter::new(config, table, ledger.cloned())?;
                 Self::Jupyter(Box::new(jupyter))
             }
+            Kind::Superfacility(facility) => {
+                let facility = Superfacility::new(config, table, facility)?;
+                Self::Superfacility(Box::new(facility))
+            }
         })
     }
 
@@ -45,6 +52,7 @@ impl Destination {
     pub fn wake(&self) {
         match self {
             Self::Jupyter(jupyter) => jupyter.wake(),
+            Self::Superfacility(facility) => facility.wake(),
             Self::Directory(_) => {}
         }
     }
@@ -61,6 +69,7 @@ impl Destination {
         match self {
             Self::Jupyter(jupyter) => jupyter.probe(user, memory).await,
             Self::Directory(directory) => block_in_place(|| directory.probe()),
+            Self::Superfacility(facility) => facility.probe().await,
         }
     }
 
@@ -76,6 +85,7 @@ impl Destination {
         Ok(match self {
             Self::Jupyter(jupyter) => Place::Jupyter(jupyter.open(user, memory).await?),
             Self::Directory(directory) => Place::Directory(directory),
+            Self::Superfacility(facility) => Place::Superfacility(facility.open().await?),
         })
     }
 }
@@ -86,6 +96,8 @@ pub enum Place<'a> {
     Jupyter(JupyterPlace<'a>),
     /// In a directory.
     Directory(&'a Directory),
+    /// On a machine of NERSC; its root is that of the machine.
+    Superfacility(SuperfacilityPlace<'a>),
 }
 
 impl Place<'_> {
@@ -97,6 +109,7 @@ impl Place<'_> {
         match self {
             Self::Jupyter(place) => place.look(path, wanted).await,
             Self::Directory(directory) => block_in_place(|| directory.look(path, wanted)),
+            Self::Superfacility(place) => place.look(path, wanted).await,
         }
     }
 
@@ -108,6 +121,7 @@ impl Place<'_> {
         match self {
             Self::Jupyter(place) => place.place(path, wanted).await,
             Self::Directory(directory) => block_in_place(|| directory.place(path, wanted)),
+            Self::Superfacility(place) => place.place(path, wanted).await,
         }
     }
 
@@ -119,6 +133,7 @@ impl Place<'_> {
         match self {
             Self::Jupyter(place) => place.read(path).await,
             Self::Directory(directory) => block_in_place(|| directory.read(path)),
+            Self::Superfacility(place) => place.read(path).await,
         }
     }
 
@@ -127,17 +142,29 @@ impl Place<'_> {
     /// # Errors
     /// When it can't be removed.
     pub async fn sweep(&self, path: &str, job: &str) -> Result<(), Failure> {
-        self.remove(&temporary(path, job)).await
+        self.remove(&temporary(path, job)).await.map(drop)
     }
 
-    /// Removes a file of our own making; fine if it isn't there.
+    /// Removes a file of our own making; fine if it isn't there. Whether this place can do so: one
+    /// that can't never has temporary files.
     ///
     /// # Errors
     /// When it can't be removed.
-    pub async fn remove(&self, path: &str) -> Result<(), Failure> {
+    pub async fn remove(&self, path: &str) -> Result<bool, Failure> {
         match self {
-            Self::Jupyter(place) => place.remove(path).await,
-            Self::Directory(directory) => block_in_place(|| directory.remove(path)),
+            Self::Jupyter(place) => place.remove(path).await?,
+            Self::Directory(directory) => block_in_place(|| directory.remove(path))?,
+            Self::Superfacility(_) => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Where a notebook for trying out goes: always the same where it can't be removed.
+    #[must_use]
+    pub fn test_path(&self, id: &str) -> String {
+        match self {
+            Self::Superfacility(place) => place.test_path(),
+            _ => format!("nbcourier-check-{id}.ipynb"),
         }
     }
 
@@ -149,6 +176,7 @@ impl Place<'_> {
         let names = match self {
             Self::Jupyter(place) => place.list(directory).await?,
             Self::Directory(root) => block_in_place(|| root.list(directory))?,
+            Self::Superfacility(_) => Vec::new(),
         };
         Ok(names.iter().filter_map(|name| owner(name)).collect())
     }
@@ -159,6 +187,7 @@ impl Place<'_> {
         match self {
             Self::Jupyter(place) => Some(place.url(path)),
             Self::Directory(directory) => directory.url(path),
+            Self::Superfacility(place) => Some(place.url(path)),
         }
     }
 
@@ -168,6 +197,7 @@ impl Place<'_> {
         match self {
             Self::Jupyter(place) => place.user(),
             Self::Directory(_) => "",
+            Self::Superfacility(place) => place.user(),
         }
     }
 }

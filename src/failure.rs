@@ -130,6 +130,7 @@ codes! {
     HubBusy "hub-busy" Retry(Pace::Throttled), User, "nothing; the hub is throttling and nbcourier waits as told";
     ServerUnreachable "server-unreachable" Retry(Pace::Outage), User, "nothing yet; if it lasts, restart the user's server in the browser";
     NoRoute "no-route" Retry(Pace::Outage), User, "if it lasts more than 6 minutes tell the hub's administrator: the hub says that the server is ready but its proxy has no route to it";
+    MachineUnavailable "machine-unavailable" Retry(Pace::Outage), Destination, "nothing; nbcourier goes on when the machine is available again (https://www.nersc.gov/live-status/motd/)";
     ServerNotRunning "server-not-running" Retry(Pace::Outage), User, "start the server in the browser, or set `spawn = true`";
     TokenEndpointDown "token-endpoint-down" Retry(Pace::Outage), Destination, "nothing yet; the service that issues tokens is down, restarting or throttling";
     // Retried.
@@ -162,10 +163,12 @@ codes! {
     NotAHub "not-a-hub" Hold(Probe::Destination), Destination, "correct `hub` (the address without `/hub`), or use `server` for a plain Jupyter Server";
     NotAServer "not-a-server" Hold(Probe::Destination), Destination, "correct `server`, or use `hub` for a JupyterHub";
     PageInsteadOfApi "page-instead-of-api" Hold(Probe::Destination), Destination, "a web page (login, proxy) answered in place of the API: correct the address, or ask for a route without single sign-on for tokens";
+    NotASuperfacility "not-a-superfacility" Hold(Probe::Destination), Destination, "correct `superfacility` (https://api.nersc.gov/api/v1.2) and `machine` (such as perlmutter)";
     TlsUntrusted "tls-untrusted" Hold(Probe::Destination), Destination, "set `ca_file` to the site's certificate authority, or have the certificate mended";
     SpawnRefused "spawn-refused" Hold(Probe::Try), User, "correct `server_name` or `spawn_options` as the hub's message says";
     StorageFull "storage-full" Hold(Probe::Try), User, "free some space; delivery goes on by itself";
     NotWritable "not-writable" Hold(Probe::Try), User, "give the right to write there, or set another `directory`";
+    DirectoryMissing "directory-missing" Hold(Probe::Try), Job, "make the directory; delivery goes on by itself";
     UserRefused "user-refused" Hold(Probe::Restart), Job, "add the user to `users` of the destination, or `nbcourier skip` the run";
     // The job or its notebook needs a person.
     TemplateInvalid "template-invalid" Hold(Probe::Template), Notebook, "mend the template; delivery goes on by itself";
@@ -182,6 +185,7 @@ codes! {
     Poison "poison" Hold(Probe::Changed), Job, "tell us, with the log and the template; a changed template is tried again by itself, `nbcourier retry` tries this one once more";
     // Never.
     NotWanted "not-wanted" GiveUp, Job, "nothing, if `when` is meant so; else correct it, restart and `nbcourier retry`";
+    NotebookTooLarge "notebook-too-large" GiveUp, Job, "clear the outputs of the template or make it smaller, or raise `max_bytes` as far as the service allows, then `nbcourier retry`";
     NotebookRejected "notebook-rejected" GiveUp, Job, "correct the template, then `nbcourier retry --fresh`";
 }
 

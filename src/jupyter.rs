@@ -59,7 +59,9 @@ impl Jupyter {
         let (base, hub) = match &table.kind {
             Kind::Hub(hub) => (&hub.url, Some(hub.clone())),
             Kind::Server(server) => (&server.url, None),
-            Kind::Path { .. } => return Err(Code::Internal.failure("a directory is no Jupyter")),
+            Kind::Path { .. } | Kind::Superfacility(_) => {
+                return Err(Code::Internal.failure("this is no Jupyter"));
+            }
         };
         let (contact, patience) = (config.contact.as_deref(), config.paces.answer);
         let client = match table.pin_sha256() {

@@ -21,5 +21,6 @@ pub mod retry;
 pub mod run;
 pub mod spawns;
 pub mod status;
+pub mod superfacility;
 pub mod text;
 pub mod worker;

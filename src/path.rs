@@ -235,6 +235,7 @@ mod tests {
             job,
             bytes,
             sha256: "unknown",
+            recorded: None,
         }
     }
 

@@ -47,9 +47,27 @@ const RULES: &[(&str, &[&str])] = &[
     ),
     ("path", &["config", "destination", "failure", "notebook"]),
     (
+        "superfacility",
+        &[
+            "auth",
+            "config",
+            "destination",
+            "failure",
+            "http",
+            "notebook",
+        ],
+    ),
+    (
         "destination",
         &[
-            "config", "failure", "http", "jupyter", "ledger", "path", "retry",
+            "config",
+            "failure",
+            "http",
+            "jupyter",
+            "ledger",
+            "path",
+            "retry",
+            "superfacility",
         ],
     ),
 ];

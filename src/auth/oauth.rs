@@ -123,6 +123,13 @@ impl Provider {
             .unwrap_or_else(|error| Err(Code::Internal.failure(error.to_string())))
     }
 
+    /// The client that asks, as far as that can be told; read anew, since its key may be another one.
+    pub async fn client_id(&self) -> Option<String> {
+        let metadata = self.metadata.metadata(&self.http, &self.oauth.endpoint);
+        let client = Client::read(&self.oauth, &metadata.await.ok()?).await;
+        client.ok()?.id().map(str::to_owned)
+    }
+
     /// What a person should know although tokens are issued.
     #[must_use]
     pub fn remark(&self) -> Option<String> {

@@ -21,13 +21,13 @@ struct Inner {
 }
 
 impl Token {
-    /// A token that `origin` (a file, a command) holds; hubs and servers know the scheme `token`.
+    /// A token that `origin` (a file, a command) holds, and that is to be sent like this.
     #[must_use]
-    pub fn new(secret: Secret, origin: String) -> Self {
+    pub fn kept(secret: Secret, origin: String, scheme: Scheme) -> Self {
         Self(Arc::new(Inner {
             secret,
             origin,
-            scheme: Scheme::Token,
+            scheme,
             is_issued: false,
         }))
     }

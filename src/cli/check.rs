@@ -10,7 +10,7 @@ use super::{Context, Stop, exit};
 use crate::config::Config;
 use crate::config::checked::{self, Notebook, Watch};
 use crate::deliver::Chosen;
-use crate::destination::{Accepted, Destination, Report, TOKEN_ENDS, Wanted};
+use crate::destination::{Accepted, Destination, Report, TOKEN_ENDS, Wanted, Warning};
 use crate::detect;
 use crate::failure::{Class, Code, Failure};
 use crate::ledger::Ledger;
@@ -301,13 +301,8 @@ fn reported(name: &str, report: &Report) -> Vec<Check> {
     if let Some(ending) = report.ending(jiff::Timestamp::now()) {
         warnings.push(Check::trouble(name, State::Warning, ending, TOKEN_ENDS));
     }
-    let warn = |warning: &String| {
-        let advice = match warning.contains("may do more than") {
-            true => "give it a token with fewer rights",
-            false => "",
-        };
-        Check::trouble(name, State::Warning, warning.as_str(), advice)
-    };
+    let warn =
+        |warning: &Warning| Check::trouble(name, State::Warning, &warning.what, &warning.advice);
     warnings.extend(report.warnings.iter().map(warn));
     let who = Some(report.credential.as_str()).filter(|who| !who.is_empty());
     [Check::ok(name, words.join(", "))]
@@ -327,10 +322,7 @@ async fn try_delivery(
 ) -> Check {
     let id = uuid::Uuid::now_v7().to_string();
     match deliver_test(destination, user, memory, &id).await {
-        Ok(place) => Check::ok(
-            name,
-            format!("a test notebook was created and removed again for {place}"),
-        ),
+        Ok(what) => Check::ok(name, what),
         Err(failure) => {
             let what = format!(
                 "test delivery to [destination.{}]: {}",
@@ -357,7 +349,7 @@ async fn deliver_test(
     const NOTEBOOK: &[u8] =
         b"{\"cells\": [], \"metadata\": {}, \"nbformat\": 4, \"nbformat_minor\": 5}\n";
     let place = destination.open(user, memory).await?;
-    let path = format!("nbcourier-check-{id}.ipynb");
+    let path = place.test_path(id);
     let sha256 = crate::notebook::sha256(NOTEBOOK);
     place
         .place(
@@ -366,14 +358,19 @@ async fn deliver_test(
                 job: id,
                 bytes: NOTEBOOK,
                 sha256: &sha256,
+                recorded: Some(&path),
             },
         )
         .await?;
-    place.remove(&path).await?;
-    Ok(if place.user().is_empty() {
-        "this directory".into()
+    let removed = place.remove(&path).await?;
+    let whose = match place.user() {
+        "" => "this directory",
+        user => user,
+    };
+    Ok(if removed {
+        format!("a test notebook was created and removed again for {whose}")
     } else {
-        place.user().to_owned()
+        format!("a test notebook was created for {whose}, and stays: /{path}")
     })
 }
 

@@ -307,7 +307,17 @@ impl Destination {
         match &self.kind {
             Kind::Hub(hub) => Some(&hub.auth),
             Kind::Server(server) => Some(&server.auth),
+            Kind::Superfacility(facility) => Some(&facility.auth),
             Kind::Path { .. } => None,
+        }
+    }
+
+    /// How a token is sent there that comes without a word on it.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        match self.kind {
+            Kind::Superfacility(_) => Scheme::Bearer,
+            _ => Scheme::Token,
         }
     }
 
@@ -317,6 +327,7 @@ impl Destination {
         match &self.kind {
             Kind::Hub(hub) => hub.ca_file.as_deref(),
             Kind::Server(server) => server.ca_file.as_deref(),
+            Kind::Superfacility(facility) => facility.ca_file.as_deref(),
             Kind::Path { .. } => None,
         }
     }
@@ -327,7 +338,7 @@ impl Destination {
         match &self.kind {
             Kind::Hub(hub) => hub.pin_sha256,
             Kind::Server(server) => server.pin_sha256,
-            Kind::Path { .. } => None,
+            Kind::Path { .. } | Kind::Superfacility(_) => None,
         }
     }
 }
@@ -417,6 +428,8 @@ pub enum Kind {
         /// Pattern of the link shown, with `{path}`.
         open: Option<String>,
     },
+    /// A machine of NERSC, by the Superfacility API.
+    Superfacility(Superfacility),
 }
 
 /// A `JupyterHub`.
@@ -453,4 +466,30 @@ pub struct Server {
     pub ca_file: Option<PathBuf>,
     /// The SHA-256 of the one certificate that is trusted, in their place.
     pub pin_sha256: Option<[u8; 32]>,
+}
+
+/// A machine of NERSC, by the Superfacility API.
+#[derive(Clone, Debug)]
+pub struct Superfacility {
+    /// Base URL with a final `/`.
+    pub url: url::Url,
+    /// How it is authenticated to.
+    pub auth: Auth,
+    /// The machine whose file system is written to.
+    pub machine: String,
+    /// Pattern of the link shown, with `{user}` and `{path}`.
+    pub open: String,
+    /// Larger notebooks are not sent, bytes.
+    pub max_bytes: u32,
+    /// Further certificate authorities, PEM.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Superfacility {
+    /// Whether this character may stand in a path there: those only that no shell takes for more
+    /// than a letter, since others have a look at these paths by commands.
+    #[must_use]
+    pub fn takes(c: char) -> bool {
+        c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+    }
 }

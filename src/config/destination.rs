@@ -9,13 +9,14 @@ use toml::de::DeValue;
 use super::auth::auth;
 use super::checked::{Destination, Hub, Kind, Server};
 use super::item::Item;
+use super::superfacility::{self, superfacility};
 use super::table::Table;
-use super::values::{base_url, has_placeholder, object, path, pattern_text, some_time};
+use super::values::{base_url, has_placeholder, link, object, path, pattern_text, some_time};
 
-const KINDS: [&str; 3] = ["hub", "server", "path"];
+const KINDS: [&str; 4] = ["hub", "server", "path", "superfacility"];
 
 /// The keys that only some kinds know.
-const SPECIAL: [(&str, &[&str]); 11] = [
+const SPECIAL: [(&str, &[&str]); 13] = [
     ("user", &["hub"]),
     ("users", &["hub"]),
     ("server_name", &["hub"]),
@@ -23,16 +24,21 @@ const SPECIAL: [(&str, &[&str]); 11] = [
     ("spawn_options", &["hub"]),
     ("spawn_timeout", &["hub"]),
     ("max_spawns_per_hour", &["hub"]),
-    ("ca_file", &["hub", "server"]),
+    ("ca_file", &["hub", "server", "superfacility"]),
     ("pin_sha256", &["hub", "server"]),
-    ("auth", &["hub", "server"]),
-    ("open", &["path"]),
+    ("auth", &["hub", "server", "superfacility"]),
+    ("open", &["path", "superfacility"]),
+    ("machine", &["superfacility"]),
+    ("max_bytes", &["superfacility"]),
 ];
 
 pub(super) fn destination(table: Table<'_>) -> Option<Destination> {
     let of_kind = table.one_of(&KINDS);
     let kind = of_kind.as_ref().map(|item| item.key);
-    let directory = table.read("directory", directory);
+    let directory = match kind {
+        Some("superfacility") => superfacility::directory(&table),
+        _ => table.read("directory", directory),
+    };
     let concurrency = table.read("concurrency", count).unwrap_or(4);
     for (key, kinds) in SPECIAL {
         match kind {
@@ -70,6 +76,7 @@ pub(super) fn destination(table: Table<'_>) -> Option<Destination> {
 fn kind(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
     match item.key {
         "hub" => hub(table, item),
+        "superfacility" => superfacility(table, item),
         "server" => {
             let ca_file = table.read("ca_file", path);
             let pin_sha256 = table.read("pin_sha256", pin);
@@ -170,17 +177,6 @@ fn pin(item: &Item<'_>) -> Option<[u8; 32]> {
     }
     let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap_or_default();
     Some(std::array::from_fn(byte))
-}
-
-fn link(item: &Item<'_>) -> Option<String> {
-    let text = pattern_text(item)?;
-    if !text.starts_with("https://") && !text.starts_with("http://") {
-        return item.no(
-            "`open` is no link",
-            "write it like \"https://files.example/{path}\"",
-        );
-    }
-    Some(text)
 }
 
 fn some(item: &Item<'_>) -> Option<u32> {

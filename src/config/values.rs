@@ -133,6 +133,18 @@ pub(super) fn has_placeholder(text: &str) -> bool {
     text.contains('{')
 }
 
+/// A link that is shown, with placeholders.
+pub(super) fn link(item: &Item<'_>) -> Option<String> {
+    let text = pattern_text(item)?;
+    if !text.starts_with("https://") && !text.starts_with("http://") {
+        return item.no(
+            "`open` is no link",
+            "write it like \"https://files.example/{path}\"",
+        );
+    }
+    Some(text)
+}
+
 /// The base URL of a hub or server, with a final `/`.
 pub(super) fn base_url(item: &Item<'_>) -> Option<Url> {
     let hint = "write it like \"https://hub.example/\"";

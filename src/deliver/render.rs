@@ -1,11 +1,12 @@
 //! What is to be delivered for a job: the bytes and the path asked for. No network.
 
 use crate::config::Config;
-use crate::config::checked::{self, Notebook, Unknown};
+use crate::config::checked::{self, Kind, Notebook, Unknown};
 use crate::failure::{Code, Failure};
 use crate::job::Order;
 use crate::notebook::{self, NotebookCode, NotebookError, Stamp, Template, Values};
 use crate::run::Parameters;
+use crate::superfacility;
 
 /// Built-in parameters, injected only where the template declares them.
 const BUILT_IN: [&str; 4] = ["run_name", "run_dir", "watch", "date"];
@@ -98,7 +99,7 @@ pub fn render(
         _ => failure,
     })?;
     Ok(Rendered {
-        path: path(destination, table, &job.parameters)?,
+        path: fitting(destination, path(destination, table, &job.parameters)?),
         sha256: notebook::sha256(&bytes),
         bytes,
         template_sha256,
@@ -128,6 +129,14 @@ fn path(
     } else {
         format!("{directory}/{file}")
     })
+}
+
+/// The path as the destination takes it.
+fn fitting(destination: &checked::Destination, path: String) -> String {
+    match destination.kind {
+        Kind::Superfacility(_) => superfacility::plain(&path),
+        _ => path,
+    }
 }
 
 /// What is to be said of parameters that the template doesn't declare.

@@ -1,5 +1,7 @@
 //! What all kinds of destination speak of.
 
+use jiff::{SignedDuration, Timestamp};
+
 /// What a probe found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -10,7 +12,7 @@ pub struct Report {
     /// The state of the user's server, in words.
     pub server: String,
     /// What works, but should be otherwise.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
     /// Tells the accepted token from others; see [`crate::config::secret::Secret::fingerprint`].
     pub token_fingerprint: Option<String>,
     /// When the token ends (RFC 3339), if the hub tells.
@@ -24,20 +26,57 @@ pub struct Report {
 /// What to do about a token that ends soon.
 pub const TOKEN_ENDS: &str = "make a new one in time and put it in its place; no restart is needed";
 
-/// So long before the end of a token that a person has to replace it is told, in hours.
-const WARNED: [(i64, &str); 3] = [(12, "12 hours"), (3 * 24, "3 days"), (14 * 24, "14 days")];
+/// So long before its end something that a person has to replace is told of, in hours.
+const WARNED: [(i64, &str); 4] = [
+    (0, "has ended"),
+    (12, "ends in less than 12 hours"),
+    (3 * 24, "ends in less than 3 days"),
+    (14 * 24, "ends in less than 14 days"),
+];
+
+/// That something ends soon, in words that change 14 days, 3 days and 12 hours before.
+#[must_use]
+pub fn ending(what: &str, end: Timestamp, now: Timestamp) -> Option<String> {
+    let left = end.duration_since(now);
+    let (_, stage) = WARNED
+        .iter()
+        .find(|(hours, _)| left < SignedDuration::from_hours(*hours))?;
+    Some(format!("{what} {stage}, at {end}"))
+}
 
 impl Report {
-    /// That the token ends soon, in words that change 14 days, 3 days and 12 hours before.
+    /// That the token ends soon, if it is a person's to replace it.
     #[must_use]
-    pub fn ending(&self, now: jiff::Timestamp) -> Option<String> {
-        let end = self
-            .token_expires_at
-            .as_deref()
-            .filter(|_| !self.is_renewed)?;
-        let left = end.parse::<jiff::Timestamp>().ok()?.duration_since(now);
-        let step = WARNED.iter().find(|(hours, _)| left.as_hours() < *hours)?;
-        Some(format!("the token ends in less than {}, at {end}", step.1))
+    pub fn ending(&self, now: Timestamp) -> Option<String> {
+        let end = self.token_expires_at.as_deref();
+        let end = end.filter(|_| !self.is_renewed)?.parse().ok()?;
+        ending("the token", end, now)
+    }
+}
+
+/// What works, but should be otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is.
+    pub what: String,
+    /// What a person should do.
+    pub advice: String,
+}
+
+impl Warning {
+    /// A warning with its advice.
+    #[must_use]
+    pub fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            advice: advice.into(),
+        }
+    }
+}
+
+impl From<(String, &str)> for Warning {
+    fn from((what, advice): (String, &str)) -> Self {
+        Self::new(what, advice)
     }
 }
 
@@ -59,6 +98,8 @@ pub struct Wanted<'a> {
     pub bytes: &'a [u8],
     /// Their sha256.
     pub sha256: &'a str,
+    /// The path that an earlier attempt of the job has recorded, and may have written a part of.
+    pub recorded: Option<&'a str>,
 }
 
 /// What stands under a name.

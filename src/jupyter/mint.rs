@@ -15,7 +15,7 @@ use super::{Jupyter, lock, text};
 use crate::auth::{Engine, Fetched, Signed, Token};
 use crate::config::checked::{Hub, Scheme};
 use crate::config::secret::Secret;
-use crate::destination::terms::{Accepted, Report};
+use crate::destination::terms::{Accepted, Report, Warning};
 use crate::failure::{Code, Failure};
 use crate::http::Reply;
 
@@ -132,7 +132,10 @@ impl Jupyter {
         }
         let (user, token) = self.minted_for((hub, mint), Some(&user)).await?;
         let mut report = self.probe_hub(hub, &token, Some(&user), memory).await?;
-        report.warnings.extend(scopes.excess_of_minter(&user));
+        let excess = scopes.excess_of_minter(&user);
+        let excess =
+            excess.map(|what| Warning::new(what, "give it a credential with fewer rights"));
+        report.warnings.extend(excess);
         report.is_renewed = true;
         let left = self.engine(mint, &user).left();
         report.token_expires_at = left.map(|left| (jiff::Timestamp::now() + left).to_string());
@@ -261,7 +264,7 @@ mod tests {
             mint.remember(&secret("alice", at), "alice");
             mint.remember(&secret("bob", at), "bob");
         }
-        let owner = |secret| mint.owner(&Token::new(secret, String::new()));
+        let owner = |secret| mint.owner(&Token::kept(secret, String::new(), Scheme::Token));
         assert_eq!(owner(secret("bob", 19)).as_deref(), Some("bob"));
         assert_eq!(owner(secret("bob", 12)).as_deref(), Some("bob"));
         assert_eq!(owner(secret("bob", 11)), None);

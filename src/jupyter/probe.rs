@@ -6,9 +6,9 @@ use super::classify::Call;
 use super::hub::{Server, not_for_it, owner_of, segment};
 use super::scopes::Scopes;
 use super::{Jupyter, text};
-use crate::auth::Token;
+use crate::auth::{SET_CLOCK, Token};
 use crate::config::checked::Hub;
-use crate::destination::terms::{Accepted, Report};
+use crate::destination::terms::{Accepted, Report, Warning};
 use crate::failure::{Code, Failure};
 use crate::http::Reply;
 
@@ -48,8 +48,9 @@ impl Jupyter {
             server: server.into(),
             warnings: scopes
                 .excess(&format!("user={user}"))
+                .map(|what| Warning::new(what, "give it a token with fewer rights"))
                 .into_iter()
-                .chain(self.credential.remark())
+                .chain(self.credential.remark().map(Warning::from))
                 .chain(self.skew(&reply))
                 .collect(),
             token_fingerprint: Some(token.secret().fingerprint()),
@@ -67,15 +68,16 @@ impl Jupyter {
     }
 
     /// That its clock and this machine's differ by more than half a minute.
-    fn skew(&self, reply: &Reply) -> Option<String> {
+    fn skew(&self, reply: &Reply) -> Option<Warning> {
         let by = reply.date?.duration_since(jiff::Timestamp::now()).as_secs();
         let way = if by < 0 { "ahead of" } else { "behind" };
         (by.abs() > SKEW).then(|| {
-            format!(
-                "the clock differs by {} s: this machine's is {way} that of {}; see whether both are set by NTP",
+            let what = format!(
+                "the clock differs by {} s: this machine's is {way} that of {}",
                 by.abs(),
                 self.base
-            )
+            );
+            Warning::new(what, SET_CLOCK)
         })
     }
 
@@ -141,6 +143,7 @@ impl Jupyter {
             warnings: self
                 .credential
                 .remark()
+                .map(Warning::from)
                 .into_iter()
                 .chain(self.skew(&reply))
                 .collect(),

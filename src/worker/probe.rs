@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::Worker;
 use crate::auth::Credential;
 use crate::deliver::{self, Chosen, Desk};
-use crate::destination::{Report, TOKEN_ENDS};
+use crate::destination::{Report, TOKEN_ENDS, Warning};
 use crate::failure::{Class, Code, Probe};
 use crate::job::millis;
 use crate::ledger::{Hold, LedgerError, now};
@@ -136,12 +136,16 @@ async fn survey(desk: &Desk, name: &str) {
             if report.warnings.is_empty() {
                 desk.health.clear(&warning);
             } else {
-                let what = format!("[destination.{name}]: {}", report.warnings.join("; "));
+                let join = |of: fn(&Warning) -> &str| {
+                    let each: Vec<&str> = report.warnings.iter().map(of).collect();
+                    each.join("; ")
+                };
+                let what = join(|warning| &warning.what);
                 desk.health.raise(
                     &warning,
                     "destination-warning",
-                    what,
-                    "see `nbcourier check`",
+                    format!("[destination.{name}]: {what}"),
+                    join(|warning| &warning.advice),
                 );
             }
         }

@@ -51,6 +51,11 @@ impl Client {
         Ok(Self { id, proof })
     }
 
+    /// Its id, if it has one.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// Who asks, in words.
     pub(super) fn words(&self) -> String {
         match &self.id {

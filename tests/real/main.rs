@@ -30,6 +30,7 @@ mod postgres;
 mod proxy;
 mod spawns;
 mod stop;
+mod superfacility;
 mod tls;
 mod tokens;
 mod world;

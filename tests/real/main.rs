@@ -24,6 +24,7 @@ mod mint;
 mod model;
 mod mounts;
 mod network;
+mod oauth;
 mod papermill;
 mod percent;
 mod postgres;

@@ -1,5 +1,7 @@
 //! Credentials: what signs the calls to a destination, and what follows when it is refused.
 
+mod command;
+mod cookies;
 mod engine;
 pub mod oauth;
 pub mod token;
@@ -13,6 +15,7 @@ use crate::config::checked::{Auth, Config, Destination, Scheme};
 use crate::config::secret::SecretRef;
 use crate::failure::{Code, Failure};
 use crate::http::{Client, Reply};
+use command::Asked;
 pub use engine::{Engine, Fetched, Version};
 use oauth::Provider;
 pub use oauth::claims::Claims;
@@ -32,6 +35,8 @@ enum Source {
     Kept(SecretRef, Scheme),
     /// Issued for the asking.
     Issued(Box<Issued>),
+    /// Printed by a program.
+    Asked(Box<Asked>),
 }
 
 struct Issued {
@@ -104,6 +109,9 @@ impl Credential {
                 engine: Engine::new(config.paces.probe),
                 provider: Arc::new(Provider::new(config, table, oauth)?),
             })),
+            Some(Auth::Command(words)) => {
+                Source::Asked(Box::new(Asked::new(words, &table.name, &config.paces)))
+            }
             None => return Err(Code::Internal.failure("a destination without credential")),
         };
         Ok(Self { source })
@@ -121,17 +129,22 @@ impl Credential {
                 *scheme,
             )),
             Source::Issued(issued) => issued.token().await,
+            Source::Asked(asked) => asked.token().await,
         }
     }
 
     /// Another token after `refused`, if there is one.
-    async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
+    ///
+    /// # Errors
+    /// As [`Credential::token`].
+    pub async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
         match &self.source {
             Source::Kept(..) => {
                 let token = self.token().await?;
                 Ok((token != *refused).then_some(token))
             }
             Source::Issued(issued) => issued.renewed(refused).await,
+            Source::Asked(asked) => asked.renewed(refused).await,
         }
     }
 
@@ -154,15 +167,17 @@ impl Credential {
             return Ok(reply);
         };
         if !is_refusal(&reply) && !self.may_have_ended(token, &reply) {
-            self.accepted(token, &reply);
+            if reply.status < 300 {
+                self.accepted(token);
+            }
             return Ok(reply);
         }
         let Some(token) = self.renewed(token).await? else {
             return Ok(reply);
         };
         let reply = client.send(token.sign(again), writes).await?;
-        if !is_refusal(&reply) {
-            self.accepted(&token, &reply);
+        if !is_refusal(&reply) && reply.status < 300 {
+            self.accepted(&token);
         }
         Ok(reply)
     }
@@ -170,30 +185,33 @@ impl Credential {
     /// Some services forbid what they should call unauthorized.
     fn may_have_ended(&self, token: &Token, reply: &Reply) -> bool {
         match &self.source {
-            Source::Kept(..) => false,
+            Source::Kept(..) | Source::Asked(_) => false,
             Source::Issued(issued) => reply.status == 403 && issued.engine.is_old(token),
         }
     }
 
-    fn accepted(&self, token: &Token, reply: &Reply) {
-        if let Source::Issued(issued) = &self.source
-            && reply.status < 300
-        {
-            issued.engine.accepted(token);
+    /// Remembers that a token was accepted: refused later, it is worth another one.
+    pub fn accepted(&self, token: &Token) {
+        match &self.source {
+            Source::Kept(..) => {}
+            Source::Issued(issued) => issued.engine.accepted(token),
+            Source::Asked(asked) => asked.engine.accepted(token),
         }
     }
 
     /// Asks again at once, whatever was refused: a person says that something has changed.
     pub fn wake(&self) {
-        if let Source::Issued(issued) = &self.source {
-            issued.engine.wake();
+        match &self.source {
+            Source::Kept(..) => {}
+            Source::Issued(issued) => issued.engine.wake(),
+            Source::Asked(asked) => asked.engine.wake(),
         }
     }
 
     /// The client that tokens are issued to, as far as its configuration and its key tell.
     pub async fn client_id(&self) -> Option<String> {
         match &self.source {
-            Source::Kept(..) => None,
+            Source::Kept(..) | Source::Asked(_) => None,
             Source::Issued(issued) => issued.provider.client_id().await,
         }
     }
@@ -206,6 +224,7 @@ impl Credential {
                 let remark = secret.remark()?;
                 Some((remark, "keep it where only the service can read it"))
             }
+            Source::Asked(_) => None,
             Source::Issued(issued) => Some((issued.provider.remark()?, SET_CLOCK)),
         }
     }
@@ -216,6 +235,7 @@ impl Credential {
         match &self.source {
             Source::Kept(secret, _) => secret.version(),
             Source::Issued(issued) => issued.provider.version(),
+            Source::Asked(_) => None,
         }
     }
 
@@ -225,6 +245,7 @@ impl Credential {
     pub fn version(config: &Config, table: &Destination) -> Version {
         match table.auth()? {
             Auth::Token(secret) => secret.version(),
+            Auth::Command(_) => None,
             Auth::OAuth(oauth) => Provider::version_of(config, table, oauth),
         }
     }

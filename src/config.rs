@@ -5,6 +5,7 @@
 
 mod auth;
 pub mod checked;
+mod command;
 mod condition;
 mod destination;
 mod file;

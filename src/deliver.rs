@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::checked::Notebook;
-use crate::destination::{Found, Place, Wanted};
+use crate::destination::{About, Found, Place, Wanted};
 use crate::failure::{Code, Failure};
 use crate::job::{Created, Outcome};
 use crate::ledger::{Claimed, LedgerError, Step, Target};
@@ -70,7 +70,7 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
     };
     let _permits = desk.permit(&job.order.destination, &job.user).await;
     sweep_once(desk, job, &place, &notebook.path).await?;
-    Ok(create(desk, job, &place, &notebook).await?)
+    Ok(create(desk, job, &place, (&notebook, chosen.path())).await?)
 }
 
 /// Records what the job does now; an error if it is no longer ours.
@@ -151,15 +151,10 @@ async fn create(
     desk: &Desk,
     job: &Claimed,
     place: &Place<'_>,
-    notebook: &Rendered,
+    (notebook, template): (&Rendered, &str),
 ) -> Result<(Created, Option<String>), Failure> {
     let uid = job.order.uid.as_str();
-    let wanted = Wanted {
-        job: uid,
-        bytes: &notebook.bytes,
-        sha256: &notebook.sha256,
-        recorded: job.path.as_deref(),
-    };
+    let wanted = wanted(job, notebook, template);
     let numbered = (2..NUMBERS).map(|n| notebook::number(&notebook.path, n));
     let names = job
         .path
@@ -191,6 +186,24 @@ async fn create(
         "{} and its numbers up to {NUMBERS} are all taken at {}",
         notebook.path, job.order.destination
     )))
+}
+
+fn wanted<'a>(job: &'a Claimed, notebook: &'a Rendered, template: &'a str) -> Wanted<'a> {
+    let about = About {
+        run: &job.order.run,
+        watch: &job.order.watch,
+        notebook: &job.order.notebook,
+        template,
+        template_sha256: &notebook.template_sha256,
+        parameters: &job.order.parameters,
+    };
+    Wanted {
+        job: &job.order.uid,
+        bytes: &notebook.bytes,
+        sha256: &notebook.sha256,
+        recorded: job.path.as_deref(),
+        about: Some(about),
+    }
 }
 
 /// Records the target, as soon as not too many are being created there by all machines.

@@ -1,4 +1,4 @@
-//! Where notebooks go: one interface over hubs, servers, directories and machines.
+//! Where notebooks go: one interface over hubs, servers, directories, machines and programs.
 
 pub mod terms;
 
@@ -6,13 +6,14 @@ use std::path::Path;
 
 use tokio::task::block_in_place;
 
+use crate::command::{CommandPlace, Program};
 use crate::config::checked::{self, Config, Kind};
 use crate::failure::Failure;
 use crate::jupyter::{Jupyter, JupyterPlace};
 use crate::ledger::Ledger;
 use crate::path::Directory;
 use crate::superfacility::{Superfacility, SuperfacilityPlace};
-pub use terms::{Accepted, Found, Report, TOKEN_ENDS, Wanted, Warning, temporary};
+pub use terms::{About, Accepted, Found, Report, TOKEN_ENDS, Wanted, Warning, temporary};
 
 /// A destination that can be asked and delivered to.
 pub enum Destination {
@@ -22,6 +23,8 @@ pub enum Destination {
     Directory(Directory),
     /// A machine of NERSC.
     Superfacility(Box<Superfacility>),
+    /// A program.
+    Program(Program),
 }
 
 impl Destination {
@@ -36,6 +39,7 @@ impl Destination {
         ledger: Option<&Ledger>,
     ) -> Result<Self, Failure> {
         Ok(match &table.kind {
+            Kind::Command(command) => Self::Program(Program::new(config, table, command)?),
             Kind::Path { root, open } => Self::Directory(Directory::new(root, open.as_deref())),
             Kind::Hub(_) | Kind::Server(_) => {
                 let jupyter = Jupyter::new(config, table, ledger.cloned())?;
@@ -53,6 +57,7 @@ impl Destination {
         match self {
             Self::Jupyter(jupyter) => jupyter.wake(),
             Self::Superfacility(facility) => facility.wake(),
+            Self::Program(program) => program.wake(),
             Self::Directory(_) => {}
         }
     }
@@ -70,6 +75,7 @@ impl Destination {
             Self::Jupyter(jupyter) => jupyter.probe(user, memory).await,
             Self::Directory(directory) => block_in_place(|| directory.probe()),
             Self::Superfacility(facility) => facility.probe().await,
+            Self::Program(program) => program.probe(user).await,
         }
     }
 
@@ -86,6 +92,7 @@ impl Destination {
             Self::Jupyter(jupyter) => Place::Jupyter(jupyter.open(user, memory).await?),
             Self::Directory(directory) => Place::Directory(directory),
             Self::Superfacility(facility) => Place::Superfacility(facility.open().await?),
+            Self::Program(program) => Place::Command(program.open(user)),
         })
     }
 }
@@ -98,6 +105,8 @@ pub enum Place<'a> {
     Directory(&'a Directory),
     /// On a machine of NERSC; its root is that of the machine.
     Superfacility(SuperfacilityPlace<'a>),
+    /// By a program.
+    Command(CommandPlace<'a>),
 }
 
 impl Place<'_> {
@@ -110,6 +119,7 @@ impl Place<'_> {
             Self::Jupyter(place) => place.look(path, wanted).await,
             Self::Directory(directory) => block_in_place(|| directory.look(path, wanted)),
             Self::Superfacility(place) => place.look(path, wanted).await,
+            Self::Command(place) => Ok(place.look()),
         }
     }
 
@@ -122,6 +132,7 @@ impl Place<'_> {
             Self::Jupyter(place) => place.place(path, wanted).await,
             Self::Directory(directory) => block_in_place(|| directory.place(path, wanted)),
             Self::Superfacility(place) => place.place(path, wanted).await,
+            Self::Command(place) => place.place(path, wanted).await,
         }
     }
 
@@ -134,6 +145,7 @@ impl Place<'_> {
             Self::Jupyter(place) => place.read(path).await,
             Self::Directory(directory) => block_in_place(|| directory.read(path)),
             Self::Superfacility(place) => place.read(path).await,
+            Self::Command(_) => Ok(None),
         }
     }
 
@@ -154,6 +166,7 @@ impl Place<'_> {
         match self {
             Self::Jupyter(place) => place.remove(path).await?,
             Self::Directory(directory) => block_in_place(|| directory.remove(path))?,
+            Self::Command(place) => place.remove(path)?,
             Self::Superfacility(_) => return Ok(false),
         }
         Ok(true)
@@ -177,6 +190,7 @@ impl Place<'_> {
             Self::Jupyter(place) => place.list(directory).await?,
             Self::Directory(root) => block_in_place(|| root.list(directory))?,
             Self::Superfacility(_) => Vec::new(),
+            Self::Command(place) => place.leftovers(),
         };
         Ok(names.iter().filter_map(|name| owner(name)).collect())
     }
@@ -188,6 +202,7 @@ impl Place<'_> {
             Self::Jupyter(place) => Some(place.url(path)),
             Self::Directory(directory) => directory.url(path),
             Self::Superfacility(place) => Some(place.url(path)),
+            Self::Command(place) => place.url(path),
         }
     }
 
@@ -198,6 +213,7 @@ impl Place<'_> {
             Self::Jupyter(place) => place.user(),
             Self::Directory(_) => "",
             Self::Superfacility(place) => place.user(),
+            Self::Command(place) => place.user(),
         }
     }
 }

@@ -133,6 +133,8 @@ codes! {
     MachineUnavailable "machine-unavailable" Retry(Pace::Outage), Destination, "nothing; nbcourier goes on when the machine is available again (https://www.nersc.gov/live-status/motd/)";
     ServerNotRunning "server-not-running" Retry(Pace::Outage), User, "start the server in the browser, or set `spawn = true`";
     TokenEndpointDown "token-endpoint-down" Retry(Pace::Outage), Destination, "nothing yet; the service that issues tokens is down, restarting or throttling";
+    CredentialCommandFailed "credential-command-failed" Retry(Pace::Outage), Destination, "run the command of `auth.command` by hand, as the service's user and with little more than PATH and HOME, and see what it says";
+    CommandUnavailable "command-unavailable" Retry(Pace::Outage), Destination, "nothing yet; the command says that what it delivers to is down or busy";
     // Retried.
     ServerStopped "server-stopped" Retry(Pace::Soon), Job, "nothing; the server is started again";
     AnswerLost "answer-lost" Retry(Pace::Soon), Job, "nothing; nbcourier looks whether the notebook arrived";
@@ -142,6 +144,7 @@ codes! {
     SpawnFailed "spawn-failed" Retry(Pace::Spawn), User, "see the hub's message; if the options are meant, compare `spawn_options` with the hub's own start page";
     SpawnTimeout "spawn-timeout" Retry(Pace::Spawn), User, "raise `spawn_timeout` if the site is slow; else tell the hub's administrator";
     SpawnLimited "spawn-limited" Retry(Pace::Told), User, "nothing; servers are started at a bounded rate, and nbcourier waits as told";
+    CommandFailed "command-failed" Retry(Pace::Ordinary), Job, "if it lasts, see what the command says; run it by hand as the service's user";
     LedgerUnwritable "ledger-unwritable" Retry(Pace::Outage), Job, "free space on the disk of the state directory, or restore its permissions; nothing is lost";
     LeaseLost "lease-lost" Retry(Pace::Soon), Job, "nothing; another machine goes on with it";
     Internal "internal" Retry(Pace::Ordinary), Job, "please report this with the log";
@@ -169,6 +172,8 @@ codes! {
     StorageFull "storage-full" Hold(Probe::Try), User, "free some space; delivery goes on by itself";
     NotWritable "not-writable" Hold(Probe::Try), User, "give the right to write there, or set another `directory`";
     DirectoryMissing "directory-missing" Hold(Probe::Try), Job, "make the directory; delivery goes on by itself";
+    CommandMissing "command-missing" Hold(Probe::Destination), Destination, "install the program, and let the service's user execute it; delivery goes on by itself";
+    CommandRefused "command-refused" Hold(Probe::Try), Destination, "correct what the command complains of; delivery goes on by itself";
     UserRefused "user-refused" Hold(Probe::Restart), Job, "add the user to `users` of the destination, or `nbcourier skip` the run";
     // The job or its notebook needs a person.
     TemplateInvalid "template-invalid" Hold(Probe::Template), Notebook, "mend the template; delivery goes on by itself";

@@ -59,7 +59,7 @@ impl Jupyter {
         let (base, hub) = match &table.kind {
             Kind::Hub(hub) => (&hub.url, Some(hub.clone())),
             Kind::Server(server) => (&server.url, None),
-            Kind::Path { .. } | Kind::Superfacility(_) => {
+            Kind::Path { .. } | Kind::Superfacility(_) | Kind::Command(_) => {
                 return Err(Code::Internal.failure("this is no Jupyter"));
             }
         };

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod cli;
+pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod deliver;

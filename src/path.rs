@@ -137,9 +137,14 @@ impl Directory {
     }
 
     pub(crate) fn url(&self, path: &str) -> Option<String> {
-        let path = utf8_percent_encode(path, KEPT).to_string();
-        self.open.as_ref().map(|open| open.replace("{path}", &path))
+        self.open.as_ref().map(|open| link(open, path))
     }
+}
+
+/// The link that the pattern `open` makes of a path.
+pub(crate) fn link(open: &str, path: &str) -> String {
+    let path = utf8_percent_encode(path, KEPT).to_string();
+    open.replace("{path}", &path)
 }
 
 /// The file's bytes; empty for what is no readable notebook of ours: a link, a directory, a pipe.
@@ -236,6 +241,7 @@ mod tests {
             bytes,
             sha256: "unknown",
             recorded: None,
+            about: None,
         }
     }
 

@@ -47,6 +47,8 @@ pub struct Paces {
     pub answer: Duration,
     /// How long a command that is asked for metadata may take.
     pub command: Duration,
+    /// How long the program of a `command` destination may take.
+    pub handover: Duration,
     /// How long a claim lasts that is not renewed, where several machines share a ledger; it is
     /// renewed four times as often.
     pub lease: Duration,
@@ -85,6 +87,7 @@ impl Default for Paces {
             full_scan: seconds(600),
             answer: seconds(60),
             command: seconds(30),
+            handover: seconds(600),
             lease: seconds(60),
             ramp: seconds(5),
             poll: seconds(5),
@@ -111,6 +114,7 @@ impl Paces {
             full_scan: one(self.full_scan),
             answer: one(self.answer).max(Duration::from_secs(10)),
             command: one(self.command),
+            handover: one(self.handover),
             lease: one(self.lease),
             ramp: one(self.ramp),
             poll: one(self.poll),

@@ -21,7 +21,7 @@ const RULES: &[(&str, &[&str])] = &[
     ),
     ("health", &[]),
     ("http", &["failure", "redact"]),
-    ("auth", &["config", "failure", "http"]),
+    ("auth", &["config", "failure", "http", "process", "retry"]),
     ("spawns", &["job", "retry"]),
     ("ledger", &["failure", "job", "retry", "run", "spawns"]),
     (
@@ -58,8 +58,21 @@ const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "command",
+        &[
+            "auth",
+            "config",
+            "destination",
+            "failure",
+            "notebook",
+            "path",
+            "process",
+        ],
+    ),
+    (
         "destination",
         &[
+            "command",
             "config",
             "failure",
             "http",
@@ -67,6 +80,7 @@ const RULES: &[(&str, &[&str])] = &[
             "ledger",
             "path",
             "retry",
+            "run",
             "superfacility",
         ],
     ),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
+use super::cookies::Cookies;
 use crate::config::checked::Scheme;
 use crate::config::secret::Secret;
 
@@ -18,6 +19,8 @@ struct Inner {
     origin: String,
     scheme: Scheme,
     is_issued: bool,
+    /// Sent in its place.
+    cookies: Option<Cookies>,
 }
 
 impl Token {
@@ -29,7 +32,26 @@ impl Token {
             origin,
             scheme,
             is_issued: false,
+            cookies: None,
         }))
+    }
+
+    /// Cookies in place of a token; `secret` is the text of their file.
+    #[must_use]
+    pub fn of_cookies(cookies: Cookies, secret: Secret, origin: String) -> Self {
+        Self(Arc::new(Inner {
+            secret,
+            origin,
+            scheme: Scheme::Token,
+            is_issued: false,
+            cookies: Some(cookies),
+        }))
+    }
+
+    /// Whether these are cookies: a hub takes them, a user's own server has others.
+    #[must_use]
+    pub fn is_cookies(&self) -> bool {
+        self.0.cookies.is_some()
     }
 
     /// A token that was just issued to `origin`, and is to be sent like this.
@@ -40,6 +62,7 @@ impl Token {
             origin,
             scheme,
             is_issued: true,
+            cookies: None,
         }))
     }
 
@@ -64,6 +87,9 @@ impl Token {
 
     /// The request with this token in place of any other.
     pub fn sign(&self, request: RequestBuilder) -> RequestBuilder {
+        if let Some(cookies) = &self.0.cookies {
+            return cookies.sign(request);
+        }
         let value = match self.0.scheme {
             Scheme::Bearer => format!("Bearer {}", self.0.secret.expose()),
             Scheme::Token => format!("token {}", self.0.secret.expose()),

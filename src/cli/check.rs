@@ -281,7 +281,11 @@ async fn destination(
                 continue;
             }
         }
-        if deliver {
+        if deliver && matches!(opened, Destination::Program(_)) {
+            let what = "a command can't take a test notebook back, so it was not run";
+            let advice = "run it by hand on a notebook of a test run";
+            checks.push(Check::trouble(&name, State::Warning, what, advice));
+        } else if deliver {
             checks.push(try_delivery(&name, table, &opened, user, memory.as_ref()).await);
         }
     }
@@ -359,6 +363,7 @@ async fn deliver_test(
                 bytes: NOTEBOOK,
                 sha256: &sha256,
                 recorded: Some(&path),
+                about: None,
             },
         )
         .await?;
@@ -377,6 +382,7 @@ async fn deliver_test(
 pub(super) fn exit_code(code: Code) -> u8 {
     match code {
         Code::CredentialUnreadable
+        | Code::CredentialCommandFailed
         | Code::TokenUnknown
         | Code::TokenExpired
         | Code::TokenRefused

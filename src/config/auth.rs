@@ -5,7 +5,7 @@ use super::item::Item;
 use super::oauth::oauth;
 use super::secret::SecretRef;
 use super::table::Table;
-use super::values::secret;
+use super::values::{command, secret};
 
 /// How calls to the destination of this table are authenticated.
 pub(super) fn auth(table: &Table<'_>) -> Option<Auth> {
@@ -15,9 +15,10 @@ pub(super) fn auth(table: &Table<'_>) -> Option<Auth> {
             "auth.token = { file = \"/etc/nbcourier/credentials/NAME\" }",
         )?
         .table(format!("`auth` of {}", table.title))?;
-    let found = auth.one_of(&["token", "oauth"]);
+    let found = auth.one_of(&["token", "oauth", "command"]);
     let read = found.and_then(|item| match item.key {
         "oauth" => oauth(&item, within(&auth, "oauth")).map(|oauth| Auth::OAuth(Box::new(oauth))),
+        "command" => command(&item).map(Auth::Command),
         _ => token(&item, within(&auth, "token")).map(Auth::Token),
     });
     auth.finish();

@@ -308,6 +308,7 @@ impl Destination {
             Kind::Hub(hub) => Some(&hub.auth),
             Kind::Server(server) => Some(&server.auth),
             Kind::Superfacility(facility) => Some(&facility.auth),
+            Kind::Command(command) => command.auth.as_ref(),
             Kind::Path { .. } => None,
         }
     }
@@ -328,6 +329,7 @@ impl Destination {
             Kind::Hub(hub) => hub.ca_file.as_deref(),
             Kind::Server(server) => server.ca_file.as_deref(),
             Kind::Superfacility(facility) => facility.ca_file.as_deref(),
+            Kind::Command(command) => command.ca_file.as_deref(),
             Kind::Path { .. } => None,
         }
     }
@@ -338,7 +340,7 @@ impl Destination {
         match &self.kind {
             Kind::Hub(hub) => hub.pin_sha256,
             Kind::Server(server) => server.pin_sha256,
-            Kind::Path { .. } | Kind::Superfacility(_) => None,
+            Kind::Path { .. } | Kind::Superfacility(_) | Kind::Command(_) => None,
         }
     }
 }
@@ -350,6 +352,8 @@ pub enum Auth {
     Token(SecretRef),
     /// By tokens that an authorization server issues.
     OAuth(Box<OAuth>),
+    /// By what a program prints.
+    Command(Vec<String>),
 }
 
 /// `auth.oauth`: how tokens are had from an authorization server (RFC 6749).
@@ -430,6 +434,21 @@ pub enum Kind {
     },
     /// A machine of NERSC, by the Superfacility API.
     Superfacility(Superfacility),
+    /// A program that takes them.
+    Command(Command),
+}
+
+/// A program that takes notebooks to wherever they shall be.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// What it is authenticated by, if nbcourier holds its credential.
+    pub auth: Option<Auth>,
+    /// Further certificate authorities for that credential, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Pattern of the link shown, with `{path}`, where the program tells none.
+    pub open: Option<String>,
 }
 
 /// A `JupyterHub`.

@@ -8,26 +8,27 @@ use toml::de::DeValue;
 
 use super::auth::auth;
 use super::checked::{Destination, Hub, Kind, Server};
+use super::command::program;
 use super::item::Item;
 use super::superfacility::{self, superfacility};
 use super::table::Table;
 use super::values::{base_url, has_placeholder, link, object, path, pattern_text, some_time};
 
-const KINDS: [&str; 4] = ["hub", "server", "path", "superfacility"];
+const KINDS: [&str; 5] = ["hub", "server", "path", "superfacility", "command"];
 
 /// The keys that only some kinds know.
 const SPECIAL: [(&str, &[&str]); 13] = [
-    ("user", &["hub"]),
-    ("users", &["hub"]),
+    ("user", &["hub", "command"]),
+    ("users", &["hub", "command"]),
     ("server_name", &["hub"]),
     ("spawn", &["hub"]),
     ("spawn_options", &["hub"]),
     ("spawn_timeout", &["hub"]),
     ("max_spawns_per_hour", &["hub"]),
-    ("ca_file", &["hub", "server", "superfacility"]),
+    ("ca_file", &["hub", "server", "superfacility", "command"]),
     ("pin_sha256", &["hub", "server"]),
-    ("auth", &["hub", "server", "superfacility"]),
-    ("open", &["path", "superfacility"]),
+    ("auth", &["hub", "server", "superfacility", "command"]),
+    ("open", &["path", "superfacility", "command"]),
     ("machine", &["superfacility"]),
     ("max_bytes", &["superfacility"]),
 ];
@@ -55,10 +56,9 @@ pub(super) fn destination(table: Table<'_>) -> Option<Destination> {
             None => drop(table.get(key)),
         }
     }
-    let (user, users) = if kind == Some("hub") {
-        users(&table)
-    } else {
-        (None, vec![])
+    let (user, users) = match kind {
+        Some("hub" | "command") => users(&table),
+        _ => (None, vec![]),
     };
     let kind = of_kind.and_then(|item| self::kind(&table, &item));
     let name = table.name.to_owned();
@@ -77,6 +77,7 @@ fn kind(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
     match item.key {
         "hub" => hub(table, item),
         "superfacility" => superfacility(table, item),
+        "command" => program(table, item),
         "server" => {
             let ca_file = table.read("ca_file", path);
             let pin_sha256 = table.read("pin_sha256", pin);

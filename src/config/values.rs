@@ -202,11 +202,20 @@ pub(super) fn secret(item: &Item<'_>, title: String) -> Option<SecretRef> {
     }
 }
 
-/// A program and its arguments.
+/// A program and its arguments; a path of the program is relative to the file that names it.
 pub(super) fn command(item: &Item<'_>) -> Option<Vec<String>> {
-    let words = item.list(|word| word.text().map(str::to_owned))?;
-    if words.first().is_none_or(String::is_empty) {
-        return item.no("the command is empty", "write [\"program\", \"argument\"]");
+    let hint = "write [\"program\", \"argument\"]; there is no shell that would take a text apart";
+    if item.value.is_str() {
+        return item.no(&format!("`{}` must be a list", item.key), hint);
+    }
+    let mut words = item.list(|word| word.text().map(str::to_owned))?;
+    let Some(program) = words.first_mut().filter(|program| !program.is_empty()) else {
+        return item.no("the command is empty", hint);
+    };
+    if program.contains('/') {
+        let base = item.sheet.file.parent().unwrap_or(Path::new(""));
+        let whole = std::path::absolute(base.join(&program)).ok()?;
+        *program = whole.to_string_lossy().into_owned();
     }
     Some(words)
 }

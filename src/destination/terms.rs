@@ -2,6 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::run::Parameters;
+
 /// What a probe found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -100,6 +102,25 @@ pub struct Wanted<'a> {
     pub sha256: &'a str,
     /// The path that an earlier attempt of the job has recorded, and may have written a part of.
     pub recorded: Option<&'a str>,
+    /// What it is of; `None` for one that is of no run.
+    pub about: Option<About<'a>>,
+}
+
+/// What a notebook is of.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The run's name.
+    pub run: &'a str,
+    /// The run's watch.
+    pub watch: &'a str,
+    /// The notebook table.
+    pub notebook: &'a str,
+    /// Where its template lies.
+    pub template: &'a str,
+    /// The template's sha256.
+    pub template_sha256: &'a str,
+    /// The run's parameters, as they were captured.
+    pub parameters: &'a Parameters,
 }
 
 /// What stands under a name.

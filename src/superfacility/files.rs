@@ -245,6 +245,7 @@ mod tests {
             bytes,
             sha256: &hash,
             recorded: None,
+            about: None,
         };
         for (found, standing) in [
             (bytes.as_slice(), Standing::Same),

@@ -7,12 +7,15 @@
 mod support;
 
 mod answers;
+mod commands;
 mod confusion;
+mod cookies;
 mod delivery;
 mod disk;
 mod examples;
 mod faults;
 mod fuse;
+mod handover;
 mod hub;
 mod jumps;
 mod kills;
@@ -30,6 +33,7 @@ mod percent;
 mod postgres;
 mod proxy;
 mod spawns;
+mod squirro;
 mod stop;
 mod superfacility;
 mod tls;

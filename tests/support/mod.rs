@@ -135,6 +135,13 @@ impl Room {
         }
     }
 
+    /// Adds tables to the configuration.
+    pub fn add(&self, tables: &str) {
+        let file = self.path("nbcourier.toml");
+        let text = fs::read_to_string(&file).expect("a configuration");
+        fs::write(file, text + tables).expect("a configuration");
+    }
+
     pub fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }

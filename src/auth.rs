@@ -148,6 +148,12 @@ impl Credential {
         }
     }
 
+    /// Whether a program is asked for it, which may print cookies.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        matches!(self.source, Source::Asked(_))
+    }
+
     /// Sends a request and reads the answer whole; once more with another token if `is_refusal`
     /// says that the first was refused, or if it was forbidden and may have ended, and there is
     /// another one.

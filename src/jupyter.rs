@@ -70,6 +70,8 @@ impl Jupyter {
         };
         let mint = match table.auth() {
             Some(Auth::OAuth(oauth)) => oauth.mint,
+            // Used if it prints cookies.
+            Some(Auth::Command(_)) => Some(mint::OF_COOKIES),
             _ => None,
         };
         Ok(Self {
@@ -95,7 +97,7 @@ impl Jupyter {
         user: Option<&str>,
         memory: Option<&Accepted>,
     ) -> Result<Report, Failure> {
-        if let Some(minting) = self.minting() {
+        if let Some(minting) = self.minting().await? {
             return self.probe_mint(minting, user, memory).await;
         }
         let token = self.credential.token().await?;
@@ -121,7 +123,7 @@ impl Jupyter {
             let token = self.credential.token().await?;
             return Ok(place(String::new(), self.base.clone(), token));
         };
-        let (user, token) = match self.minting() {
+        let (user, token) = match self.minting().await? {
             Some(minting) => self.minted_for(minting, user).await?,
             None => self.known_for(user, memory).await?,
         };
@@ -145,9 +147,14 @@ impl Jupyter {
         Ok((user, token))
     }
 
-    /// The hub at which tokens are made, and those that were.
-    fn minting(&self) -> Option<(&Hub, &Mint)> {
-        self.hub.as_ref().zip(self.mint.as_ref())
+    /// The hub at which tokens are made, and those that were. A program may print a token that is
+    /// used as it is, or cookies, which a user's own server doesn't take.
+    async fn minting(&self) -> Result<Option<(&Hub, &Mint)>, Failure> {
+        let Some(minting) = self.hub.as_ref().zip(self.mint.as_ref()) else {
+            return Ok(None);
+        };
+        let mints = !self.credential.is_asked() || self.credential.token().await?.is_cookies();
+        Ok(mints.then_some(minting))
     }
 
     /// The token's owner, for whom notebooks are if no user is named.
@@ -196,7 +203,7 @@ impl Jupyter {
     async fn send(&self, call: Call, request: Signed<'_>) -> Result<Reply, Failure> {
         let is_refusal =
             |reply: &Reply| reply.status >= 300 && classify(call, reply).code == Code::TokenUnknown;
-        let reply = match self.minting() {
+        let reply = match self.minting().await? {
             Some(minting) => {
                 self.send_minted(minting, request, call.writes(), is_refusal)
                     .await

@@ -22,6 +22,9 @@ use crate::http::Reply;
 /// How long a token lives that was made for a look only.
 const LOOK: Duration = Duration::from_secs(15 * 60);
 
+/// How long a token lives that was made by cookies.
+pub(super) const OF_COOKIES: Duration = Duration::from_secs(3600);
+
 /// Tokens of one user whose owner is remembered.
 const REMEMBERED: usize = 8;
 

@@ -1,11 +1,9 @@
-"""Logs in to a hub by its password form and keeps the cookies in a file, as single sign-on tools do;
-also those of the user's own server, if it runs. Arguments: the hub's URL, the user, the file, and
-whether to `print` or to `name` it."""
+"""Logs in to a hub by its password form and keeps the cookies in a file, as single sign-on tools do.
+Arguments: the hub's URL, the user, the file, and whether to `print` or to `name` it."""
 
 import http.cookiejar
 import os
 import sys
-import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -24,10 +22,6 @@ xsrf = next(cookie.value for cookie in jar if cookie.name == "_xsrf")
 ask("hub/login?next=/hub/home", {"_xsrf": xsrf, "username": user, "password": "test"})
 if not any(cookie.name == "jupyterhub-hub-login" for cookie in jar):
     sys.exit(f"{user} may not log in")
-try:
-    ask(f"user/{user}/lab")
-except urllib.error.HTTPError:
-    pass
 os.umask(0o077)
 jar.save(ignore_discard=True)
 print(file if way == "name" else open(file).read())

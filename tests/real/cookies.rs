@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::hub::Hub;
-use crate::support::{Room, files, wait_until};
+use crate::support::{Room, files};
 
 /// A room that delivers to the user of a cookie file.
 fn room(hub: &Hub, user: &str, way: &str) -> Room {
@@ -42,13 +42,8 @@ fn secrets(room: &Room) -> Vec<String> {
 }
 
 #[test]
-fn cookies_that_a_program_had_by_a_login_deliver_to_the_users_server() {
+fn cookies_that_a_program_had_by_a_login_start_the_users_server_and_deliver_to_it() {
     let hub = Hub::start();
-    let (status, _) = hub.api("POST", "users/alice/server", &hub.admin, "");
-    assert!(status == 201 || status == 202, "{status}");
-    wait_until(60, "the server is ready", || {
-        hub.api("GET", "users/alice", &hub.admin, "").1["servers"][""]["ready"] == true
-    });
     for way in ["name", "print"] {
         let checked = room(&hub, "alice", way).run(&["check"]);
         assert_eq!(checked.code, 0, "{checked:?}");

@@ -6,6 +6,7 @@ use reqwest::RequestBuilder;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 
 use super::cookies::Cookies;
+use super::oauth::claims::Claims;
 use crate::config::checked::Scheme;
 use crate::config::secret::Secret;
 
@@ -71,6 +72,12 @@ impl Token {
     #[must_use]
     pub fn is_issued(&self) -> bool {
         self.0.is_issued
+    }
+
+    /// What an issued token says of itself, if it is one that says anything.
+    #[must_use]
+    pub fn claims(&self) -> Option<Claims> {
+        Claims::of(self.secret().expose()).filter(|_| self.is_issued())
     }
 
     /// The value itself, for a look at its form.

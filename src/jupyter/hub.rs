@@ -49,9 +49,11 @@ pub(super) fn owner_of(owner: &Value) -> Result<String, Failure> {
 
 /// An issued token that its target refuses, twice.
 pub(super) fn not_for_it(base: &str, token: &Token) -> Failure {
+    let said = token.claims().map(|claims| format!("; {claims}"));
     let what = format!(
-        "{base} refuses the token that was just issued to {}",
-        token.origin()
+        "{base} refuses the token that was just issued to {}{}",
+        token.origin(),
+        said.unwrap_or_default()
     );
     Code::TokenRefused.failure(what)
 }

@@ -147,7 +147,10 @@ impl Jupyter {
                 .into_iter()
                 .chain(self.skew(&reply))
                 .collect(),
-            credential: format!("the token from {} is accepted", token.origin()),
+            credential: match token.claims() {
+                Some(claims) => format!("the token from {} is accepted; {claims}", token.origin()),
+                None => format!("the token from {} is accepted", token.origin()),
+            },
             ..Report::default()
         })
     }

@@ -41,7 +41,8 @@ fn a_token_that_a_server_sends_back_reaches_nobody() {
     let secret = format!("{}+/%=", token());
     fs::write(room.path("token"), &secret).expect("a token");
     fs::set_permissions(room.path("token"), fs::Permissions::from_mode(0o600)).expect("chmod");
-    let seen = room.path("seen");
+    let hubs = tempfile::tempdir().expect("a temporary directory");
+    let seen = hubs.path().join("seen");
     let mut hub = Command::new("python3");
     hub.args(["-c", HUB, &port.to_string()]);
     hub.stdout(fs::File::create(&seen).expect("a file"));

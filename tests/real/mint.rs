@@ -94,7 +94,7 @@ fn only_the_tokens_that_the_hub_makes_deliver_and_they_are_made_anew() {
         hub.url
     ));
     write_token(&room, "the-clients-own-secret");
-    let issued = room.path("issued");
+    let issued = hub.dir.path().join("issued");
     fs::write(&issued, &hub.token).expect("a token");
     let mut issuer = Command::new("python3");
     issuer.args(["-c", ISSUER, &port.to_string()]).arg(&issued);

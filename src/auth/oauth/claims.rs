@@ -39,6 +39,25 @@ impl Claims {
     }
 }
 
+impl std::fmt::Display for Claims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let aud = match self.aud.as_slice() {
+            [] => "no service by name".into(),
+            aud => aud.join(", "),
+        };
+        write!(
+            f,
+            "it stands for {}, ",
+            self.sub.as_deref().unwrap_or("nobody")
+        )?;
+        write!(f, "is meant for {aud}")?;
+        match self.life {
+            Some(life) => write!(f, " and lives {} s", life.as_secs()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A name as it can be printed on one line.
 fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
@@ -55,6 +74,8 @@ mod tests {
         assert_eq!(claims.sub.as_deref(), Some("nbc"));
         assert_eq!(claims.aud, ["a", "b"]);
         assert_eq!(claims.life, Some(Duration::from_secs(60)));
+        let words = "it stands for nbc, is meant for a, b and lives 60 s";
+        assert_eq!(claims.to_string(), words);
         assert_eq!(of(r#"{"aud":"a","exp":1}"#).expect("a JWT").life, None);
         assert_eq!(of(r#"{"iat":9,"exp":1}"#).expect("a JWT").life, None);
         assert_eq!(of("[]"), None);

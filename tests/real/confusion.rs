@@ -28,7 +28,8 @@ fn a_servers_own_token_is_used_where_the_hub_knows_it_and_told_where_it_does_not
     daemon.start();
     daemon.make_run(1);
     daemon.await_delivered(1, 60);
-    // What that hub itself has given to the server.
+    // What that hub itself gives to a server.
+    hub.stop_server("alice");
     let hubs = servers_own_token(&hub);
     let other = room(&hub, &hubs);
     let (exit, words) = checked(&other);

@@ -147,6 +147,18 @@ impl Jupyter {
         Ok((user, token))
     }
 
+    /// What took the place of a token meanwhile, where there is another one for the asking: so a
+    /// delivery in whose middle it is refused meets that once, and not at each of its calls.
+    async fn newest(&self, known: &Token, user: &str) -> Result<Token, Failure> {
+        match self.minting().await? {
+            Some(minting) => Ok(self.minted_for(minting, Some(user)).await?.1),
+            None if known.is_issued() || self.credential.is_asked() => {
+                self.credential.token().await
+            }
+            None => Ok(known.clone()),
+        }
+    }
+
     /// The hub at which tokens are made, and those that were. A program may print a token that is
     /// used as it is, or cookies, which a user's own server doesn't take.
     async fn minting(&self) -> Result<Option<(&Hub, &Mint)>, Failure> {

@@ -174,7 +174,7 @@ mod tests {
             ("2026-11-14T23:00:00Z", Some("14 days")),
             ("2026-11-03T23:00:00Z", Some("3 days")),
             ("2026-11-01T11:30:00Z", Some("12 hours")),
-            ("2026-10-31T00:00:00Z", Some("12 hours")),
+            ("2026-10-31T00:00:00Z", Some("has ended, at 2026-10-31")),
             ("someday", None),
         ] {
             let words = ending(end, false);

@@ -228,7 +228,8 @@ impl JupyterPlace<'_> {
     ) -> Result<Reply, Failure> {
         let mut url = join(&self.server, &format!("api/contents/{}", encode(path)))?;
         url.set_query((!query.is_empty()).then_some(query));
-        let mut request = self.jupyter.request(method, url, Some(&self.token));
+        let token = self.jupyter.newest(&self.token, &self.user).await?;
+        let mut request = self.jupyter.request(method, url, Some(&token));
         if let Some(body) = body {
             request = request.json(body);
         }

@@ -1,4 +1,4 @@
-//! Squirro: the real SquirroClient as a witness of nbcourier's requests, and the example that uses it.
+//! Squirro: the real `SquirroClient` as a witness of nbcourier's requests, and the example that uses it.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -11,7 +11,7 @@ use super::secrets::assert_kept;
 use super::{Provider, SECRET, by_refresh, by_secret, jobs_to, table, write_secret};
 use crate::delivery::write_token;
 use crate::hub::Hub;
-use crate::support::{Room, assert_one_whole_notebook_each, files, long};
+use crate::support::{Room, assert_one_whole_notebook_each, files, long, wait_until};
 
 const WAYS: [&str; 4] = ["secret", "key", "turns", "hub"];
 
@@ -42,7 +42,7 @@ fn room(provider: &Provider, hub: &Hub) -> Room {
 }
 
 /// What happens to the credentials, in this order, spread over the shift.
-const TROUBLES: [fn(&Provider, &Hub, &Room); 10] = [
+const TROUBLES: [fn(&Provider, &Hub, &Room); 11] = [
     |provider, _, _| provider.revoke(),
     |provider, _, _| provider.remove_client("secret"),
     |provider, _, _| provider.fault(&json!({ "kind": "drop", "client": "turns" })),
@@ -55,12 +55,19 @@ const TROUBLES: [fn(&Provider, &Hub, &Room); 10] = [
     },
     |provider, _, _| provider.secret_client("secret", "client_secret_post"),
     |provider, _, room| write_secret(room, "refresh", &provider.refresh_token("turns")),
-    |_, hub, room| write_token(room, &hub.user_token("alice", 600)),
+    // Her token has ended; a running server would remember it for a while.
+    |_, hub, _| hub.stop_server("alice"),
     |provider, _, _| {
         let down = json!({ "kind": "instead", "status": 503, "times": 4 });
         provider.fault(&down);
     },
     |provider, _, _| provider.revoke(),
+    |_, hub, room| {
+        wait_until(20, "the ended token is noticed", || {
+            room.log().contains("token-expired")
+        });
+        write_token(room, &hub.user_token("alice", 600));
+    },
     |provider, _, _| provider.revoke(),
 ];
 

@@ -88,12 +88,14 @@ pub fn may_start(starts: &[Start], server: &str, now: i64, limits: &Limits) -> R
     }
 }
 
+/// Who asks has just seen that the hub starts this server no more: one whose end nobody recorded
+/// keeps the next waiting only while its request, or the record, may still be under way.
 fn starting(starts: &[Start], server: &str, now: i64, limits: &Limits) -> Option<NotNow> {
-    let until = soonest_end(
-        starts.iter().filter(|start| start.server == server),
-        now,
-        limits,
-    )?;
+    let mine = starts.iter().filter(|start| start.server == server);
+    let open = mine.filter(|start| start.ended.is_none() && start.ends_by > now);
+    let under_way = millis(limits.pause.0);
+    let until = open.map(|start| start.ends_by.min(start.begun_at.saturating_add(under_way)));
+    let until = until.max()?;
     Some(NotNow {
         why: Why::Starting,
         until,

@@ -166,7 +166,7 @@ mod tests {
         let refused = begin(&ledger, "alice", 1)
             .await
             .expect_err("it is under way");
-        assert_eq!((refused.why, refused.until), (Why::Starting, 30_001));
+        assert_eq!((refused.why, refused.until), (Why::Starting, 30_000));
         assert_eq!(end(&ledger, "alice", false, 9_000).await, Some(39_000));
         ledger.close().await;
         let ledger = Ledger::open(&at(dir.path()))

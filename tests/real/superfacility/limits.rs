@@ -101,7 +101,7 @@ fn check_says_whose_the_client_is_when_it_ends_and_leaves_one_test_notebook() {
             "user alice",
             &format!("directory {DIRECTORY}"),
             &format!("expires {soon}"),
-            "the client `daq a` expires in less than 3 days",
+            "the client `daq a` ends in less than 3 days",
             "make a new one in Iris",
             &format!("and stays: {DIRECTORY}/nbcourier-check.ipynb"),
         ] {
@@ -116,7 +116,7 @@ fn check_says_whose_the_client_is_when_it_ends_and_leaves_one_test_notebook() {
         end()["destinations"][0]["token_expires_at"] == soon.to_string()
     });
     let health = end()["health"].to_string();
-    assert!(health.contains("expires in less than 3 days"), "{health}");
+    assert!(health.contains("ends in less than 3 days"), "{health}");
 }
 
 #[test]

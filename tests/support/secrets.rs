@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn pattern() -> Option<regex::bytes::Regex> {
 /// Fails if a secret stands in what the room's daemon wrote, shows or was started with.
 pub fn assert_kept(room: &Room) {
     let Some(secrets) = pattern() else { return };
-    for file in files(room.dir.path()) {
+    for file in left(room.dir.path()) {
         let below = file.strip_prefix(room.dir.path()).expect("below the room");
         let bytes = fs::read(&file).unwrap_or_default();
         if secrets.is_match(&bytes) && !is_home(below, &file) {
@@ -60,11 +60,24 @@ pub fn assert_kept(room: &Room) {
     }
 }
 
+/// The files that the daemon may have written: neither the runs, nor pipes, nor links.
+fn left(room: &Path) -> Vec<PathBuf> {
+    let parts = fs::read_dir(room).into_iter().flatten().flatten();
+    let parts = parts.filter(|part| part.file_name() != "data");
+    let below = parts.flat_map(|part| match part.file_type() {
+        Ok(kind) if kind.is_dir() => files(&part.path()),
+        _ => vec![part.path()],
+    });
+    below
+        .filter(|file| fs::symlink_metadata(file).is_ok_and(|facts| facts.is_file()))
+        .collect()
+}
+
 /// Whether it is a private file in which a secret may be kept: not one of those that the daemon
 /// writes, but for rotated tokens.
 fn is_home(below: &Path, file: &Path) -> bool {
     let is_private = fs::metadata(file).is_ok_and(|facts| facts.permissions().mode() & 0o077 == 0);
-    let written = ["log", "notebooks", "data"];
+    let written = ["log", "notebooks"];
     let is_written = written.iter().any(|part| below.starts_with(part))
         || below.starts_with("state") && !below.starts_with("state/tokens");
     is_private && !is_written

@@ -4,6 +4,7 @@
 
 pub mod control;
 pub mod json;
+mod metrics;
 pub mod page;
 
 /// A time of the ledger (milliseconds since 1970, UTC) as RFC 3339.

@@ -11,7 +11,7 @@ use axum::routing::get;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
-use super::json;
+use super::{json, metrics};
 use crate::config::Config;
 use crate::ledger::{Filter, Ledger, LedgerError};
 
@@ -29,11 +29,12 @@ pub struct Page {
     pub alive: Arc<dyn Fn() -> json::Alive + Send + Sync>,
 }
 
-/// `/`, `/api/v1/runs` and `/healthz`.
+/// `/`, `/api/v1/runs`, `/metrics` and `/healthz`.
 pub fn router(page: Page) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/api/v1/runs", get(api_runs))
+        .route("/metrics", get(scrape))
         .route("/healthz", get(async || "ok\n"))
         .layer(middleware::from_fn(only_this_machine))
         .with_state(page)
@@ -63,6 +64,16 @@ async fn only_this_machine(headers: HeaderMap, request: Request, next: Next) -> 
 async fn api_runs(State(page): State<Page>) -> Response {
     match json::runs(&page.ledger, &shown()).await {
         Ok(runs) => axum::Json(runs).into_response(),
+        Err(error) => unreadable(&error),
+    }
+}
+
+async fn scrape(State(page): State<Page>) -> Response {
+    match json::status(&page.config, &page.ledger, &(page.alive)()).await {
+        Ok(status) => {
+            let format = [(header::CONTENT_TYPE, metrics::FORMAT)];
+            (format, metrics::text(&status)).into_response()
+        }
         Err(error) => unreadable(&error),
     }
 }

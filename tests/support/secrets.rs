@@ -84,7 +84,7 @@ fn is_home(below: &Path, file: &Path) -> bool {
 }
 
 /// What the daemon's page answers, if it is up.
-fn page(room: &Room, path: &str) -> Option<Vec<u8>> {
+pub fn page(room: &Room, path: &str) -> Option<Vec<u8>> {
     let log = room.log();
     let (_, address) = log.rsplit_once("page=\"http://")?;
     let address = address.split_once('/')?.0.parse().ok()?;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::json;
 
 use super::{DIRECTORY, Stand};
-use crate::support::{files, wait_until};
+use crate::support::{files, secrets, wait_until};
 
 #[test]
 fn a_notebook_that_is_too_large_is_given_up_before_or_after_it_is_sent() {
@@ -115,6 +115,13 @@ fn check_says_whose_the_client_is_when_it_ends_and_leaves_one_test_notebook() {
     wait_until(10, "the end is known", || {
         end()["destinations"][0]["token_expires_at"] == soon.to_string()
     });
+    let metrics = secrets::page(&room, "/metrics").unwrap_or_default();
+    let line = format!(
+        "nbcourier_credential_expiry_timestamp_seconds{{destination=\"nersc\"}} {}\n",
+        soon.as_second()
+    );
+    let metrics = String::from_utf8_lossy(&metrics);
+    assert!(metrics.contains(&line), "{metrics}");
     let health = end()["health"].to_string();
     assert!(health.contains("ends in less than 3 days"), "{health}");
 }

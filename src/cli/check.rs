@@ -1,5 +1,6 @@
 //! `nbcourier check`.
 
+mod destination;
 mod replay;
 
 use std::path::Path;
@@ -7,21 +8,21 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Context, Stop, exit};
-use crate::config::Config;
-use crate::config::checked::{self, Notebook, Watch};
+use crate::config::checked::{Notebook, Watch};
 use crate::deliver::Chosen;
-use crate::destination::{Accepted, Destination, Report, TOKEN_ENDS, Wanted, Warning};
 use crate::detect;
-use crate::failure::{Class, Code, Failure};
-use crate::ledger::Ledger;
+use crate::failure::Failure;
 use crate::run::encode_name;
+use destination::destination;
+pub(super) use destination::exit_code;
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Arguments {
     /// Ask no hub and no server
     #[arg(long)]
     offline: bool,
-    /// Also upload a test notebook to each destination and remove it; starts servers
+    /// Also upload a test notebook to each destination, removed again where that is possible; starts
+    /// servers
     #[arg(long, conflicts_with = "offline")]
     deliver: bool,
     /// Also render every notebook for the last N real runs, without network
@@ -245,160 +246,5 @@ fn notebook(table: &Notebook) -> Check {
                 None => Check::ok(&name, what),
             }
         }
-    }
-}
-
-async fn destination(
-    config: &Config,
-    table: &checked::Destination,
-    ledger: Option<&Ledger>,
-    deliver: bool,
-) -> Vec<Check> {
-    let name = format!("destination {}", table.name);
-    // A person asks for the starts of `--deliver`: they are not the daemon's.
-    let opened = match Destination::new(config, table, None) {
-        Ok(opened) => opened,
-        Err(failure) => return vec![Check::failed(&name, &failure, exit_code(failure.code))],
-    };
-    let memory = match ledger {
-        Some(ledger) => ledger.last_accepted(&table.name).await.ok().flatten(),
-        None => None,
-    };
-    let memory = memory.map(|(fingerprint, at, _)| Accepted {
-        fingerprint,
-        at: crate::status::time(at),
-    });
-    let mut users: Vec<Option<&str>> = table.users.iter().map(|user| Some(user.as_str())).collect();
-    if users.is_empty() {
-        users.push(table.user.as_deref());
-    }
-    let mut checks = Vec::new();
-    for user in users {
-        match opened.probe(user, memory.as_ref()).await {
-            Ok(report) => checks.extend(reported(&name, &report)),
-            Err(failure) => {
-                checks.push(Check::failed(&name, &failure, exit_code(failure.code)));
-                continue;
-            }
-        }
-        if deliver && matches!(opened, Destination::Program(_)) {
-            let what = "a command can't take a test notebook back, so it was not run";
-            let advice = "run it by hand on a notebook of a test run";
-            checks.push(Check::trouble(&name, State::Warning, what, advice));
-        } else if deliver {
-            checks.push(try_delivery(&name, table, &opened, user, memory.as_ref()).await);
-        }
-    }
-    checks
-}
-
-fn reported(name: &str, report: &Report) -> Vec<Check> {
-    let mut words = vec![report.version.clone()];
-    if !report.user.is_empty() {
-        words.push(format!("user {}", report.user));
-    }
-    words.push(report.server.clone());
-    if let Some(end) = &report.token_expires_at {
-        words.push(format!("token expires {end}"));
-    }
-    let mut warnings = Vec::new();
-    if let Some(ending) = report.ending(jiff::Timestamp::now()) {
-        warnings.push(Check::trouble(name, State::Warning, ending, TOKEN_ENDS));
-    }
-    let warn =
-        |warning: &Warning| Check::trouble(name, State::Warning, &warning.what, &warning.advice);
-    warnings.extend(report.warnings.iter().map(warn));
-    let who = Some(report.credential.as_str()).filter(|who| !who.is_empty());
-    [Check::ok(name, words.join(", "))]
-        .into_iter()
-        .chain(who.map(|who| Check::ok(name, who)))
-        .chain(warnings)
-        .collect()
-}
-
-/// Uploads a notebook of its own under a name of its own, and removes it.
-async fn try_delivery(
-    name: &str,
-    table: &checked::Destination,
-    destination: &Destination,
-    user: Option<&str>,
-    memory: Option<&Accepted>,
-) -> Check {
-    let id = uuid::Uuid::now_v7().to_string();
-    match deliver_test(destination, user, memory, &id).await {
-        Ok(what) => Check::ok(name, what),
-        Err(failure) => {
-            let what = format!(
-                "test delivery to [destination.{}]: {}",
-                table.name, failure.what
-            );
-            Check::failed(
-                name,
-                &Failure {
-                    what,
-                    ..failure.clone()
-                },
-                exit_code(failure.code),
-            )
-        }
-    }
-}
-
-async fn deliver_test(
-    destination: &Destination,
-    user: Option<&str>,
-    memory: Option<&Accepted>,
-    id: &str,
-) -> Result<String, Failure> {
-    const NOTEBOOK: &[u8] =
-        b"{\"cells\": [], \"metadata\": {}, \"nbformat\": 4, \"nbformat_minor\": 5}\n";
-    let place = destination.open(user, memory).await?;
-    let path = place.test_path(id);
-    let sha256 = crate::notebook::sha256(NOTEBOOK);
-    place
-        .place(
-            &path,
-            &Wanted {
-                job: id,
-                bytes: NOTEBOOK,
-                sha256: &sha256,
-                recorded: Some(&path),
-                about: None,
-            },
-        )
-        .await?;
-    let removed = place.remove(&path).await?;
-    let whose = match place.user() {
-        "" => "this directory",
-        user => user,
-    };
-    Ok(if removed {
-        format!("a test notebook was created and removed again for {whose}")
-    } else {
-        format!("a test notebook was created for {whose}, and stays: /{path}")
-    })
-}
-
-pub(super) fn exit_code(code: Code) -> u8 {
-    match code {
-        Code::CredentialUnreadable
-        | Code::CredentialCommandFailed
-        | Code::TokenUnknown
-        | Code::TokenExpired
-        | Code::TokenRefused
-        | Code::ClientRefused
-        | Code::GrantRefused
-        | Code::CredentialInDoubt
-        | Code::TokenRequestRefused
-        | Code::AudienceRefused
-        | Code::TokenOfTheServer
-        | Code::TokenOfOtherUser
-        | Code::ScopeMissing
-        | Code::LoginNeeded
-        | Code::UserUnknown => exit::REFUSED,
-        _ => match code.row().class {
-            Class::Retry(_) => exit::UNREACHABLE,
-            _ => exit::NOT_WELL,
-        },
     }
 }

@@ -76,12 +76,6 @@ impl<'a> Signed<'a> {
         self.token
     }
 
-    /// The same request once more, if it can be had twice.
-    #[must_use]
-    pub fn again(&self) -> Option<RequestBuilder> {
-        self.builder.try_clone()
-    }
-
     /// The same with a body of this type.
     #[must_use]
     pub fn body(self, kind: &str, bytes: Vec<u8>) -> Self {
@@ -94,6 +88,84 @@ impl<'a> Signed<'a> {
     /// The signed request, for answers that are read as they come.
     pub fn into_request(self) -> RequestBuilder {
         self.builder
+    }
+
+    /// Sends it and reads the answer whole; once more with another token if `is_refusal` says that
+    /// the first was refused, or if it was forbidden and may have ended, and `source` has another one.
+    ///
+    /// # Errors
+    /// As [`Client::send`]; when no new token can be had, why.
+    pub(crate) async fn send(
+        self,
+        client: &Client,
+        writes: bool,
+        is_refusal: impl Fn(&Reply) -> bool,
+        source: &impl Renew,
+    ) -> Result<Reply, Failure> {
+        let again = self.builder.try_clone();
+        let reply = client.send(self.builder, writes).await?;
+        let (Some(token), Some(again)) = (self.token, again) else {
+            return Ok(reply);
+        };
+        if !is_refusal(&reply) && !source.may_have_ended(token, &reply) {
+            if reply.status < 300 {
+                source.accepted(token);
+            }
+            return Ok(reply);
+        }
+        let Some(token) = source.renewed(token).await? else {
+            return Ok(reply);
+        };
+        let reply = client.send(token.sign(again), writes).await?;
+        if !is_refusal(&reply) && reply.status < 300 {
+            source.accepted(&token);
+        }
+        Ok(reply)
+    }
+}
+
+/// Where another token comes from after a refusal: a credential, or a hub that makes them.
+pub(crate) trait Renew {
+    /// Another token after `refused`, if there is one.
+    ///
+    /// # Errors
+    /// When a new one can't be had, why.
+    async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure>;
+
+    /// Remembers that a token was accepted: refused later, it is worth another one.
+    fn accepted(&self, token: &Token);
+
+    /// Some services forbid what they should call unauthorized.
+    fn may_have_ended(&self, _token: &Token, _reply: &Reply) -> bool {
+        false
+    }
+}
+
+impl Renew for Credential {
+    async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
+        match &self.source {
+            Source::Kept(..) => {
+                let token = self.token().await?;
+                Ok((token != *refused).then_some(token))
+            }
+            Source::Issued(issued) => issued.renewed(refused).await,
+            Source::Asked(asked) => asked.renewed(refused).await,
+        }
+    }
+
+    fn accepted(&self, token: &Token) {
+        match &self.source {
+            Source::Kept(..) => {}
+            Source::Issued(issued) => issued.engine.accepted(token),
+            Source::Asked(asked) => asked.engine.accepted(token),
+        }
+    }
+
+    fn may_have_ended(&self, token: &Token, reply: &Reply) -> bool {
+        match &self.source {
+            Source::Kept(..) | Source::Asked(_) => false,
+            Source::Issued(issued) => reply.status == 403 && issued.engine.is_old(token),
+        }
     }
 }
 
@@ -133,76 +205,10 @@ impl Credential {
         }
     }
 
-    /// Another token after `refused`, if there is one.
-    ///
-    /// # Errors
-    /// As [`Credential::token`].
-    pub async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
-        match &self.source {
-            Source::Kept(..) => {
-                let token = self.token().await?;
-                Ok((token != *refused).then_some(token))
-            }
-            Source::Issued(issued) => issued.renewed(refused).await,
-            Source::Asked(asked) => asked.renewed(refused).await,
-        }
-    }
-
     /// Whether a program is asked for it, which may print cookies.
     #[must_use]
     pub fn is_asked(&self) -> bool {
         matches!(self.source, Source::Asked(_))
-    }
-
-    /// Sends a request and reads the answer whole; once more with another token if `is_refusal`
-    /// says that the first was refused, or if it was forbidden and may have ended, and there is
-    /// another one.
-    ///
-    /// # Errors
-    /// As [`Client::send`]; when no new token can be had, why.
-    pub async fn send(
-        &self,
-        client: &Client,
-        request: Signed<'_>,
-        writes: bool,
-        is_refusal: impl Fn(&Reply) -> bool,
-    ) -> Result<Reply, Failure> {
-        let again = request.builder.try_clone();
-        let reply = client.send(request.builder, writes).await?;
-        let (Some(token), Some(again)) = (request.token, again) else {
-            return Ok(reply);
-        };
-        if !is_refusal(&reply) && !self.may_have_ended(token, &reply) {
-            if reply.status < 300 {
-                self.accepted(token);
-            }
-            return Ok(reply);
-        }
-        let Some(token) = self.renewed(token).await? else {
-            return Ok(reply);
-        };
-        let reply = client.send(token.sign(again), writes).await?;
-        if !is_refusal(&reply) && reply.status < 300 {
-            self.accepted(&token);
-        }
-        Ok(reply)
-    }
-
-    /// Some services forbid what they should call unauthorized.
-    fn may_have_ended(&self, token: &Token, reply: &Reply) -> bool {
-        match &self.source {
-            Source::Kept(..) | Source::Asked(_) => false,
-            Source::Issued(issued) => reply.status == 403 && issued.engine.is_old(token),
-        }
-    }
-
-    /// Remembers that a token was accepted: refused later, it is worth another one.
-    pub fn accepted(&self, token: &Token) {
-        match &self.source {
-            Source::Kept(..) => {}
-            Source::Issued(issued) => issued.engine.accepted(token),
-            Source::Asked(asked) => asked.engine.accepted(token),
-        }
     }
 
     /// Asks again at once, whatever was refused: a person says that something has changed.
@@ -235,24 +241,13 @@ impl Credential {
         }
     }
 
-    /// Differs once the secret behind it has been replaced.
+    /// Differs once the secret behind it has been replaced: when and how large its file is.
     #[must_use]
-    pub fn version_now(&self) -> Version {
+    pub fn version(&self) -> Version {
         match &self.source {
             Source::Kept(secret, _) => secret.version(),
             Source::Issued(issued) => issued.provider.version(),
             Source::Asked(_) => None,
-        }
-    }
-
-    /// Differs once the secret behind a destination's credential has been replaced: when and how
-    /// large its file is.
-    #[must_use]
-    pub fn version(config: &Config, table: &Destination) -> Version {
-        match table.auth()? {
-            Auth::Token(secret) => secret.version(),
-            Auth::Command(_) => None,
-            Auth::OAuth(oauth) => Provider::version_of(config, table, oauth),
         }
     }
 }

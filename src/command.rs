@@ -15,7 +15,7 @@ use rustix::fs::{Access, access};
 use serde_json::json;
 use url::Url;
 
-use crate::auth::{Credential, Token};
+use crate::auth::{Credential, Renew as _, Token};
 use crate::config::checked::{Command, Config, Destination};
 use crate::destination::terms::{Found, Report, Wanted};
 use crate::failure::{Code, Failure};
@@ -64,10 +64,8 @@ impl Program {
         })
     }
 
-    pub(crate) fn wake(&self) {
-        if let Some(credential) = &self.credential {
-            credential.wake();
-        }
+    pub(crate) fn credential(&self) -> Option<&Credential> {
+        self.credential.as_ref()
     }
 
     /// Whether the program is there and its credential can be had.

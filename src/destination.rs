@@ -6,6 +6,7 @@ use std::path::Path;
 
 use tokio::task::block_in_place;
 
+use crate::auth::Credential;
 use crate::command::{CommandPlace, Program};
 use crate::config::checked::{self, Config, Kind};
 use crate::failure::Failure;
@@ -52,13 +53,14 @@ impl Destination {
         })
     }
 
-    /// Asks for a new token at once where one was refused: a person says that something has changed.
-    pub fn wake(&self) {
+    /// What its calls are signed by, if by anything.
+    #[must_use]
+    pub fn credential(&self) -> Option<&Credential> {
         match self {
-            Self::Jupyter(jupyter) => jupyter.wake(),
-            Self::Superfacility(facility) => facility.wake(),
-            Self::Program(program) => program.wake(),
-            Self::Directory(_) => {}
+            Self::Jupyter(jupyter) => Some(jupyter.credential()),
+            Self::Superfacility(facility) => Some(facility.credential()),
+            Self::Program(program) => program.credential(),
+            Self::Directory(_) => None,
         }
     }
 

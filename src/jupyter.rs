@@ -88,8 +88,8 @@ impl Jupyter {
         })
     }
 
-    pub(crate) fn wake(&self) {
-        self.credential.wake();
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     pub(crate) async fn probe(
@@ -213,17 +213,11 @@ impl Jupyter {
 
     /// Sends a call. One user's frozen server is no trouble of the others.
     async fn send(&self, call: Call, request: Signed<'_>) -> Result<Reply, Failure> {
-        let is_refusal =
-            |reply: &Reply| reply.status >= 300 && classify(call, reply).code == Code::TokenUnknown;
+        let (writes, refuses) = (call.writes(), refuses(call));
         let reply = match self.minting().await? {
-            Some(minting) => {
-                self.send_minted(minting, request, call.writes(), is_refusal)
-                    .await
-            }
+            Some(minting) => self.send_minted(minting, request, writes, refuses).await,
             None => {
-                let sent = self
-                    .credential
-                    .send(&self.client, request, call.writes(), is_refusal);
+                let sent = request.send(&self.client, writes, refuses, &self.credential);
                 sent.await
             }
         };
@@ -266,6 +260,11 @@ impl Jupyter {
     fn url(&self, path: &str) -> Result<Url, Failure> {
         join(&self.base, path)
     }
+}
+
+/// Whether an answer to this call refuses the token.
+fn refuses(call: Call) -> impl Fn(&Reply) -> bool {
+    move |reply| reply.status >= 300 && classify(call, reply).code == Code::TokenUnknown
 }
 
 fn join(base: &Url, path: &str) -> Result<Url, Failure> {

@@ -73,8 +73,8 @@ impl Superfacility {
         })
     }
 
-    pub(crate) fn wake(&self) {
-        self.credential.wake();
+    pub(crate) fn credential(&self) -> &Credential {
+        &self.credential
     }
 
     pub(crate) async fn open(&self) -> Result<SuperfacilityPlace<'_>, Failure> {
@@ -152,9 +152,7 @@ impl Superfacility {
 
     async fn send(&self, call: Call, request: Signed<'_>) -> Result<Reply, Failure> {
         let is_refusal = |reply: &Reply| reply.status == 401;
-        let sent = self
-            .credential
-            .send(&self.client, request, call.writes(), is_refusal);
+        let sent = request.send(&self.client, call.writes(), is_refusal, &self.credential);
         sent.await.inspect_err(|_| self.known().available = None)
     }
 

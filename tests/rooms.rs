@@ -72,6 +72,7 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "destination",
         &[
+            "auth",
             "command",
             "config",
             "failure",

@@ -96,12 +96,6 @@ impl Provider {
         version(&self.oauth, &self.store)
     }
 
-    /// The same without a provider.
-    #[must_use]
-    pub fn version_of(config: &Config, table: &Destination, oauth: &OAuth) -> Version {
-        version(oauth, &Store::new(&config.state, &table.name))
-    }
-
     /// Asks for a token; for another one if `refused` is the one that a server keeps handing out
     /// (Squirro's nodes do, for a second or two). Goes on if its caller is gone: a rotated refresh
     /// token is kept all the same.

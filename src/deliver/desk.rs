@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
+use crate::auth::Credential;
 use crate::config::Config;
 use crate::config::checked;
 use crate::destination::{Accepted, Destination, Report};
@@ -81,9 +82,9 @@ impl Desk {
 
     /// A person says that something has changed: credentials are asked for at once.
     pub fn wake(&self) {
-        for destination in self.destinations.values().flatten() {
-            destination.wake();
-        }
+        let open = self.destinations.values().flatten();
+        open.filter_map(Destination::credential)
+            .for_each(Credential::wake);
     }
 
     /// The destination of that name.

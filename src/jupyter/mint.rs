@@ -12,7 +12,7 @@ use super::classify::{Call, classify};
 use super::hub::{owner_of, segment};
 use super::scopes::Scopes;
 use super::{Jupyter, lock, text};
-use crate::auth::{Engine, Fetched, Signed, Token};
+use crate::auth::{Engine, Fetched, Renew, Signed, Token};
 use crate::config::checked::{Hub, Scheme};
 use crate::config::secret::Secret;
 use crate::destination::terms::{Accepted, Report, Warning};
@@ -69,6 +69,27 @@ impl Mint {
     }
 }
 
+/// The tokens of one user.
+struct Minted<'a> {
+    jupyter: &'a Jupyter,
+    at: (&'a Hub, &'a Mint),
+    user: String,
+}
+
+impl Renew for Minted<'_> {
+    async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
+        let (hub, mint) = self.at;
+        let version = self.jupyter.credential.version();
+        let fetch = |_| self.jupyter.make(hub, mint, &self.user);
+        let engine = self.jupyter.engine(mint, &self.user);
+        engine.renewed(refused, version, fetch).await
+    }
+
+    fn accepted(&self, token: &Token) {
+        self.jupyter.engine(self.at.1, &self.user).accepted(token);
+    }
+}
+
 impl Jupyter {
     /// The user, and a token of theirs.
     pub(super) async fn minted_for(
@@ -82,7 +103,7 @@ impl Jupyter {
         };
         let engine = self.engine(mint, &user);
         let fetch = |_| self.make(hub, mint, &user);
-        let token = engine.token(self.credential.version_now(), fetch).await?;
+        let token = engine.token(self.credential.version(), fetch).await?;
         Ok((user, token))
     }
 
@@ -94,27 +115,17 @@ impl Jupyter {
         writes: bool,
         is_refusal: impl Fn(&Reply) -> bool,
     ) -> Result<Reply, Failure> {
-        let owned = request
-            .token()
-            .and_then(|token| Some((token, mint.owner(token)?)));
-        let Some((token, user)) = owned else {
+        let Some(user) = request.token().and_then(|token| mint.owner(token)) else {
             return self.client.send(request.into_request(), writes).await;
         };
-        let again = request.again();
-        let reply = self.client.send(request.into_request(), writes).await?;
-        let engine = self.engine(mint, &user);
-        if !is_refusal(&reply) {
-            if reply.status < 300 {
-                engine.accepted(token);
-            }
-            return Ok(reply);
-        }
-        let fetch = |_| self.make(hub, mint, &user);
-        let renewed = engine.renewed(token, self.credential.version_now(), fetch);
-        match (renewed.await?, again) {
-            (Some(token), Some(again)) => self.client.send(token.sign(again), writes).await,
-            _ => Ok(reply),
-        }
+        let minted = Minted {
+            jupyter: self,
+            at: (hub, mint),
+            user,
+        };
+        request
+            .send(&self.client, writes, is_refusal, &minted)
+            .await
     }
 
     /// Whether the credential may make what a delivery needs, and then the probe with it.
@@ -214,11 +225,8 @@ impl Jupyter {
         request: Signed<'_>,
         fine: u16,
     ) -> Result<Reply, Failure> {
-        let is_refusal =
-            |reply: &Reply| reply.status >= 300 && classify(call, reply).code == Code::TokenUnknown;
-        let reply = self
-            .credential
-            .send(&self.client, request, false, is_refusal);
+        let refuses = super::refuses(call);
+        let reply = request.send(&self.client, false, refuses, &self.credential);
         let reply = reply.await?;
         match reply.status == fine {
             true => Ok(reply),

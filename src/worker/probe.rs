@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Worker;
-use crate::auth::Credential;
 use crate::deliver::{self, Chosen, Desk};
 use crate::destination::{Report, TOKEN_ENDS, Warning};
 use crate::failure::{Class, Code, Probe};
@@ -38,7 +37,7 @@ impl Probes {
     /// token is known before the first run ends, and a once accepted one is remembered.
     pub(super) fn survey(&mut self, desk: &Arc<Desk>, worker: &mut Worker) {
         for table in &desk.config.destinations {
-            let version = Credential::version(&desk.config, table);
+            let version = of_credential(desk, &table.name);
             let known = self.surveyed.get(&table.name);
             let well = !desk.health.is_up(&trouble_of(&table.name));
             let pause = desk.config.paces.probe * if well { 60 } else { 1 };
@@ -114,11 +113,14 @@ fn is_since(version: Version, time: i64) -> bool {
 fn version(desk: &Desk, hold: &Hold) -> Version {
     match (&hold.notebook, &hold.destination) {
         (Some(notebook), _) => file(&Chosen::fixed(desk.config.notebook(notebook)?)?),
-        (None, Some(destination)) => {
-            Credential::version(&desk.config, desk.config.destination(destination)?)
-        }
+        (None, Some(destination)) => of_credential(desk, destination),
         (None, None) => None,
     }
+}
+
+/// The secret behind a destination's credential.
+fn of_credential(desk: &Desk, destination: &str) -> Version {
+    desk.destination(destination).ok()?.credential()?.version()
 }
 
 /// The key of a destination's trouble on the board.

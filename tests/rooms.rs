@@ -21,7 +21,10 @@ const RULES: &[(&str, &[&str])] = &[
     ),
     ("health", &[]),
     ("http", &["failure", "redact"]),
-    ("auth", &["config", "failure", "http", "process", "retry"]),
+    (
+        "auth",
+        &["config", "failure", "http", "process", "redact", "retry"],
+    ),
     ("spawns", &["job", "retry"]),
     ("ledger", &["failure", "job", "retry", "run", "spawns"]),
     (

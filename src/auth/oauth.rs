@@ -172,13 +172,13 @@ impl Provider {
         self.clock.note(reply.date, &shown(&metadata.token_url));
         match Answer::of(&reply, &client.words()) {
             Some(answer) => Ok(answer),
-            None => Err(self.refused(&reply, &client.words(), &form.secrets)),
+            None => Err(self.refused(&reply, &client.words())),
         }
     }
 
     /// What an answer without a token means; a clock that is off may be why.
-    fn refused(&self, reply: &Reply, asker: &str, secrets: &[String]) -> Trouble {
-        let mut failure = refusal(reply, asker, secrets);
+    fn refused(&self, reply: &Reply, asker: &str) -> Trouble {
+        let mut failure = refusal(reply, asker);
         if let Some(remark) = self.clock.remark() {
             failure.what = format!("{}; {remark}", failure.what);
         }

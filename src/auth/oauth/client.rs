@@ -124,35 +124,23 @@ fn sensitive(value: &str) -> Result<HeaderValue, Failure> {
 pub(super) struct Form {
     fields: Vec<(String, String)>,
     authorization: Option<HeaderValue>,
-    /// What a message must not repeat, in every form in which it is sent.
-    pub(super) secrets: Vec<String>,
+    /// What was made for it: known to [`crate::redact`] as long as its answer is looked at.
+    _made: Vec<Secret>,
 }
 
 impl Form {
     fn new(fields: Vec<(String, String)>) -> Self {
-        let mut form = Self {
-            fields: Vec::new(),
+        let device_code = fields.iter().filter(|(name, _)| name == "device_code");
+        let made = device_code.map(|(_, code)| Secret::new(code.clone()));
+        Self {
+            _made: made.collect(),
+            fields,
             authorization: None,
-            secrets: Vec::new(),
-        };
-        for (name, value) in fields {
-            if matches!(name.as_str(), "refresh_token" | "device_code") {
-                form.hide(&value);
-            }
-            form.fields.push((name, value));
         }
-        form
     }
 
     fn field(&mut self, name: &str, value: &str) {
         self.fields.push((name.to_owned(), value.to_owned()));
-    }
-
-    /// Notes a secret, also as it looks in a form.
-    fn hide(&mut self, secret: &str) {
-        self.secrets.push(secret.to_owned());
-        self.secrets
-            .push(byte_serialize(secret.as_bytes()).collect());
     }
 
     fn prove_by_secret(
@@ -161,11 +149,12 @@ impl Form {
         secret: &str,
         method: ClientAuth,
     ) -> Result<(), Failure> {
-        let basic = basic(id, secret);
-        self.hide(secret);
-        self.hide(&basic);
         match method {
-            ClientAuth::Basic => self.authorization = Some(sensitive(&format!("Basic {basic}"))?),
+            ClientAuth::Basic => {
+                let basic = basic(id, secret);
+                self.authorization = Some(sensitive(&format!("Basic {basic}"))?);
+                self._made.push(Secret::new(basic));
+            }
             ClientAuth::Post => {
                 self.field("client_id", id);
                 self.field("client_secret", secret);
@@ -180,7 +169,7 @@ impl Form {
             "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         );
         self.field("client_assertion", &assertion);
-        self.secrets.push(assertion);
+        self._made.push(Secret::new(assertion));
     }
 
     /// The request with this form as its body.

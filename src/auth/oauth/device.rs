@@ -81,7 +81,7 @@ impl Provider {
         let begun = (reply.status == 200)
             .then(|| Begun::of(&reply.json()))
             .flatten();
-        begun.ok_or_else(|| self.refused(&reply, &client.words(), &form.secrets).failure)
+        begun.ok_or_else(|| self.refused(&reply, &client.words()).failure)
     }
 
     /// Asks until the person is done.

@@ -79,11 +79,7 @@ async fn ask(client: &Client, issuer: &str) -> Result<Metadata, Failure> {
             404 => {}
             200 => return read(&reply, issuer),
             _ => {
-                return Err(super::refusal::refusal(
-                    &reply,
-                    "the question for metadata",
-                    &[],
-                ));
+                return Err(super::refusal::refusal(&reply, "the question for metadata"));
             }
         }
     }

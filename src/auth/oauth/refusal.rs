@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::failure::{Code, Failure};
 use crate::http::{Kind, Reply};
+use crate::redact::cleaned;
 
 /// No server is left alone longer for the asking.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
@@ -95,14 +96,13 @@ pub(super) fn error(reply: &Reply) -> String {
     }
 }
 
-/// The failure that an answer without a token stands for. `asker` is who asked, in words; `secrets`
-/// is what was sent and must not be repeated.
-pub(super) fn refusal(reply: &Reply, asker: &str, secrets: &[String]) -> Failure {
+/// The failure that an answer without a token stands for. `asker` is who asked, in words.
+pub(super) fn refusal(reply: &Reply, asker: &str) -> Failure {
     let error = error(reply);
     let code = code(reply, &error);
     let mut words = vec![reply.status.to_string()];
     words.extend((!error.is_empty()).then(|| error.clone()));
-    let said = description(reply, secrets);
+    let said = description(reply);
     let said = match (reply.status, &reply.location) {
         (300..=399, Some(_)) => " (a redirect, which would carry the secret elsewhere)".into(),
         (..=299, _) => format!(" without a token: {}", kind(reply.kind)),
@@ -151,26 +151,19 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// The server's own words, without what it was sent.
-fn description(reply: &Reply, secrets: &[String]) -> String {
+/// The server's own words. Cleaned before they are cut: nobody would know the half of a secret again.
+fn description(reply: &Reply) -> String {
     let json = reply.json();
-    let mut text = json["error_description"]
-        .as_str()
-        .unwrap_or_default()
-        .to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret.as_str(), "[secret]");
-    }
-    let text = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    text.take(LONGEST_TEXT)
-        .collect::<String>()
-        .trim()
-        .to_owned()
+    let said = cleaned(json["error_description"].as_str().unwrap_or_default()).into_owned();
+    let plain = said.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let plain: String = plain.take(LONGEST_TEXT).collect();
+    plain.trim().to_owned()
 }
 
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::config::secret::Secret;
 
     pub(in crate::auth::oauth) fn reply(status: u16, kind: Kind, body: &str) -> Reply {
         Reply {
@@ -188,7 +181,7 @@ pub(super) mod tests {
     }
 
     fn code_of(status: u16, kind: Kind, body: &str) -> Code {
-        refusal(&reply(status, kind, body), "client `nbc`", &[]).code
+        refusal(&reply(status, kind, body), "client `nbc`").code
     }
 
     #[test]
@@ -253,9 +246,9 @@ pub(super) mod tests {
 
     #[test]
     fn a_message_holds_neither_what_was_sent_nor_a_body() {
-        let secrets = ["s3cret".to_owned(), String::new()];
+        let _sent = Secret::new("s3cret".into());
         let told = |status, kind, body: &str| {
-            let failure = refusal(&reply(status, kind, body), "client `nbc`", &secrets);
+            let failure = refusal(&reply(status, kind, body), "client `nbc`");
             format!("{failure} {}", failure.advice())
         };
         let echo = told(
@@ -290,11 +283,11 @@ pub(super) mod tests {
     fn a_refusal_names_the_setting_and_the_wish_to_wait() {
         let mut busy = reply(503, Kind::Other, "");
         busy.retry_after = Some(Duration::from_secs(7200));
-        let failure = refusal(&busy, "client `nbc`", &[]);
+        let failure = refusal(&busy, "client `nbc`");
         assert_eq!(failure.retry_after, Some(Duration::from_secs(3600)));
         let advice = |error: &str| {
             let body = format!(r#"{{"error":"{error}"}}"#);
-            let failure = refusal(&reply(400, Kind::Json, &body), "client `nbc`", &[]);
+            let failure = refusal(&reply(400, Kind::Json, &body), "client `nbc`");
             failure.advice().to_owned()
         };
         assert!(advice("invalid_scope").contains("`scope`"));

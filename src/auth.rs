@@ -3,6 +3,7 @@
 mod command;
 mod cookies;
 mod engine;
+mod kerberos;
 pub mod oauth;
 pub mod token;
 
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use reqwest::RequestBuilder;
 use reqwest::header::CONTENT_TYPE;
 
-use crate::config::checked::{Auth, Config, Destination, Scheme};
+use crate::config::checked::{Auth, Config, Destination, Kind, Scheme};
 use crate::config::secret::SecretRef;
 use crate::failure::{Code, Failure};
 use crate::http::{Client, Reply};
 use command::Asked;
 pub use engine::{Engine, Fetched, Version};
+use kerberos::SignOn;
 use oauth::Provider;
 pub use oauth::claims::Claims;
 pub use token::Token;
@@ -35,6 +37,8 @@ enum Source {
     Kept(SecretRef, Scheme),
     /// Issued for the asking.
     Issued(Box<Issued>),
+    /// The cookies of a login by Kerberos.
+    SignedOn(Box<SignOn>),
     /// Printed by a program.
     Asked(Box<Asked>),
 }
@@ -149,6 +153,7 @@ impl Renew for Credential {
                 Ok((token != *refused).then_some(token))
             }
             Source::Issued(issued) => issued.renewed(refused).await,
+            Source::SignedOn(sign_on) => sign_on.renewed(refused).await,
             Source::Asked(asked) => asked.renewed(refused).await,
         }
     }
@@ -157,15 +162,18 @@ impl Renew for Credential {
         match &self.source {
             Source::Kept(..) => {}
             Source::Issued(issued) => issued.engine.accepted(token),
+            Source::SignedOn(sign_on) => sign_on.engine.accepted(token),
             Source::Asked(asked) => asked.engine.accepted(token),
         }
     }
 
     fn may_have_ended(&self, token: &Token, reply: &Reply) -> bool {
-        match &self.source {
-            Source::Kept(..) | Source::Asked(_) => false,
-            Source::Issued(issued) => reply.status == 403 && issued.engine.is_old(token),
-        }
+        let engine = match &self.source {
+            Source::Kept(..) | Source::Asked(_) => return false,
+            Source::Issued(issued) => &issued.engine,
+            Source::SignedOn(sign_on) => &sign_on.engine,
+        };
+        reply.status == 403 && engine.is_old(token)
     }
 }
 
@@ -181,6 +189,13 @@ impl Credential {
                 engine: Engine::new(config.paces.probe),
                 provider: Arc::new(Provider::new(config, table, oauth)?),
             })),
+            Some(Auth::Kerberos(kerberos)) => {
+                let Kind::Hub(hub) = &table.kind else {
+                    return Err(Code::Internal.failure("a login to what is no hub"));
+                };
+                let sign_on = SignOn::new(config, table, (&hub.url, kerberos))?;
+                Source::SignedOn(Box::new(sign_on))
+            }
             Some(Auth::Command(words)) => {
                 Source::Asked(Box::new(Asked::new(words, &table.name, &config.paces)))
             }
@@ -201,14 +216,15 @@ impl Credential {
                 *scheme,
             )),
             Source::Issued(issued) => issued.token().await,
+            Source::SignedOn(sign_on) => sign_on.token().await,
             Source::Asked(asked) => asked.token().await,
         }
     }
 
-    /// Whether a program is asked for it, which may print cookies.
+    /// Whether it may be cookies: those of a login, or that a program prints.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
-        matches!(self.source, Source::Asked(_))
+    pub fn may_be_cookies(&self) -> bool {
+        matches!(self.source, Source::SignedOn(_) | Source::Asked(_))
     }
 
     /// Asks again at once, whatever was refused: a person says that something has changed.
@@ -216,6 +232,7 @@ impl Credential {
         match &self.source {
             Source::Kept(..) => {}
             Source::Issued(issued) => issued.engine.wake(),
+            Source::SignedOn(sign_on) => sign_on.engine.wake(),
             Source::Asked(asked) => asked.engine.wake(),
         }
     }
@@ -223,7 +240,7 @@ impl Credential {
     /// The client that tokens are issued to, as far as its configuration and its key tell.
     pub async fn client_id(&self) -> Option<String> {
         match &self.source {
-            Source::Kept(..) | Source::Asked(_) => None,
+            Source::Kept(..) | Source::SignedOn(_) | Source::Asked(_) => None,
             Source::Issued(issued) => issued.provider.client_id().await,
         }
     }
@@ -231,11 +248,10 @@ impl Credential {
     /// What a person should know although there is a token, and what to do about it.
     #[must_use]
     pub fn remark(&self) -> Option<(String, &'static str)> {
+        let secrecy = |remark| (remark, "keep it where only the service can read it");
         match &self.source {
-            Source::Kept(secret, ..) => {
-                let remark = secret.remark()?;
-                Some((remark, "keep it where only the service can read it"))
-            }
+            Source::Kept(secret, ..) => secret.remark().map(secrecy),
+            Source::SignedOn(sign_on) => sign_on.remark().map(secrecy),
             Source::Asked(_) => None,
             Source::Issued(issued) => Some((issued.provider.remark()?, SET_CLOCK)),
         }
@@ -247,6 +263,7 @@ impl Credential {
         match &self.source {
             Source::Kept(secret, _) => secret.version(),
             Source::Issued(issued) => issued.provider.version(),
+            Source::SignedOn(sign_on) => sign_on.version(),
             Source::Asked(_) => None,
         }
     }

@@ -10,6 +10,7 @@ mod condition;
 mod destination;
 mod file;
 mod item;
+mod kerberos;
 mod ledger;
 mod mask;
 mod mistakes;
@@ -20,6 +21,7 @@ mod presets;
 pub mod secret;
 mod sheet;
 mod superfacility;
+mod swan;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub use checked::Config;
 pub use mistakes::{Mistake, Mistakes};
 use sheet::Sheet;
+pub(crate) use values::is_loopback;
 pub use watch::{preset, preset_names};
 
 /// The largest file that is read.

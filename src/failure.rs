@@ -134,6 +134,7 @@ codes! {
     ServerNotRunning "server-not-running" Retry(Pace::Outage), User, "start the server in the browser, or set `spawn = true`";
     TokenEndpointDown "token-endpoint-down" Retry(Pace::Outage), Destination, "nothing yet; the service that issues tokens is down, restarting or throttling";
     CredentialCommandFailed "credential-command-failed" Retry(Pace::Outage), Destination, "run the command of `auth.command` by hand, as the service's user and with little more than PATH and HOME, and see what it says";
+    KdcUnreachable "kdc-unreachable" Retry(Pace::Outage), Destination, "nothing yet; if it lasts, see whether `kinit` works on this machine, and what /etc/krb5.conf says of the realm";
     CommandUnavailable "command-unavailable" Retry(Pace::Outage), Destination, "nothing yet; the command says that what it delivers to is down or busy";
     // Retried.
     ServerStopped "server-stopped" Retry(Pace::Soon), Job, "nothing; the server is started again";
@@ -158,6 +159,15 @@ codes! {
     TokenRequestRefused "token-request-refused" Hold(Probe::Destination), Destination, "correct `auth.oauth` of the destination and restart";
     AudienceRefused "audience-refused" Hold(Probe::Destination), Destination, "correct `audience` (the client id of the service that the token is for), or ask its owner to permit this client";
     TokenRefused "token-refused" Hold(Probe::Destination), Destination, "see whether `audience` and `scope` name this service, and whether it knows the account that the token is of";
+    KerberosMissing "kerberos-missing" Hold(Probe::Destination), Destination, "install it: libgssapi-krb5-2 (Debian, Ubuntu) or krb5-libs (AlmaLinux, Red Hat); no restart is needed";
+    NoTicket "no-ticket" Hold(Probe::Destination), Destination, "see `klist -k FILE` for what a keytab holds, `klist FILE` for a cache, as the service's user; a new one needs no restart";
+    TicketExpired "ticket-expired" Hold(Probe::Destination), Destination, "renew it (`kinit`, or `k5start` for good), or use a keytab, with which tickets are had as needed; no restart is needed";
+    NeedOtp "need-otp" Hold(Probe::Destination), Destination, "an unattended login can't give a one-time code: use an account without a second factor (at CERN a service account), or the person's own hub token in `auth.token`; then `nbcourier retry --held`";
+    NeedWebauthn "need-webauthn" Hold(Probe::Destination), Destination, "an unattended login can't touch a security key: use an account without a second factor (at CERN a service account), or the person's own hub token in `auth.token`; then `nbcourier retry --held`";
+    Consent "consent" Hold(Probe::Destination), Destination, "log in to the hub once in a browser as that account and agree to what is asked; then `nbcourier retry --held`";
+    IdpError "idp-error" Hold(Probe::Destination), Destination, "log in to the hub in a browser as that account and see what the sign-on says; nbcourier tries again by itself";
+    NoButton "no-button" Hold(Probe::Destination), Destination, "see whether the hub's sign-on offers Kerberos in a browser; if not, use `auth.token` or `auth.command`";
+    Denied "denied" Hold(Probe::Destination), Destination, "ask the hub's administrator to let that account in, or use another one; then `nbcourier retry --held`";
     TokenOfTheServer "token-of-the-server" Hold(Probe::Destination), Destination, "make a token at HUB/hub/token; the token of a single server can't start it and is gone when it stops";
     TokenOfOtherUser "token-of-other-user" Hold(Probe::Destination), User, "use a token of the target user, or a service token whose scopes cover them";
     ScopeMissing "scope-missing" Hold(Probe::Destination), User, "make a token that has the scope";

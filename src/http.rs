@@ -164,7 +164,14 @@ impl Client {
     /// `hub-unreachable`, `tls-untrusted`, `answer-lost`.
     pub async fn send(&self, request: RequestBuilder, writes: bool) -> Result<Reply, Failure> {
         let answer = request.send().await.map_err(|error| lost(&error, writes))?;
-        let mut reply = head(&answer);
+        Self::whole(head(&answer), answer, writes).await
+    }
+
+    /// Reads the body of an answer whose head was looked at.
+    ///
+    /// # Errors
+    /// As [`Client::send`], for an answer that has begun.
+    pub async fn whole(mut reply: Reply, answer: Response, writes: bool) -> Result<Reply, Failure> {
         let mut body = answer.bytes_stream();
         while let Some(chunk) = body.next().await {
             let chunk = chunk.map_err(|error| unusable(&reply.url, &why(&error), writes))?;

@@ -10,6 +10,7 @@ mod mint;
 mod probe;
 mod scopes;
 mod spawn;
+mod swan;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +29,8 @@ use crate::retry::Paces;
 use classify::{Call, classify};
 pub use contents::JupyterPlace;
 use mint::Mint;
-use spawn::Gate;
+use spawn::{Gate, Running};
+use swan::Home;
 
 /// One hub or server.
 pub struct Jupyter {
@@ -70,6 +72,7 @@ impl Jupyter {
         };
         let mint = match table.auth() {
             Some(Auth::OAuth(oauth)) => oauth.mint,
+            Some(Auth::Kerberos(kerberos)) => Some(kerberos.mint),
             // Used if it prints cookies.
             Some(Auth::Command(_)) => Some(mint::OF_COOKIES),
             _ => None,
@@ -112,23 +115,28 @@ impl Jupyter {
         user: Option<&str>,
         memory: Option<&Accepted>,
     ) -> Result<JupyterPlace<'_>, Failure> {
-        let place = |user: String, server: Url, token: Token| JupyterPlace {
+        let place = |user: String, running: Running, token: Token| JupyterPlace {
             jupyter: self,
             token,
             memory: memory.cloned(),
             user,
-            server,
+            server: running.url,
+            home: running.home,
         };
         let Some(hub) = &self.hub else {
             let token = self.credential.token().await?;
-            return Ok(place(String::new(), self.base.clone(), token));
+            let running = Running {
+                url: self.base.clone(),
+                home: Home::Root,
+            };
+            return Ok(place(String::new(), running, token));
         };
         let (user, token) = match self.minting().await? {
             Some(minting) => self.minted_for(minting, user).await?,
             None => self.known_for(user, memory).await?,
         };
         match self.ensure_server(hub, &token, &user).await {
-            Ok(server) => Ok(place(user, server, token)),
+            Ok(running) => Ok(place(user, running, token)),
             Err(failure) => Err(self.sharpen(failure, &user, memory).await),
         }
     }
@@ -152,7 +160,7 @@ impl Jupyter {
     async fn newest(&self, known: &Token, user: &str) -> Result<Token, Failure> {
         match self.minting().await? {
             Some(minting) => Ok(self.minted_for(minting, Some(user)).await?.1),
-            None if known.is_issued() || self.credential.is_asked() => {
+            None if known.is_issued() || self.credential.may_be_cookies() => {
                 self.credential.token().await
             }
             None => Ok(known.clone()),
@@ -165,7 +173,8 @@ impl Jupyter {
         let Some(minting) = self.hub.as_ref().zip(self.mint.as_ref()) else {
             return Ok(None);
         };
-        let mints = !self.credential.is_asked() || self.credential.token().await?.is_cookies();
+        let mints =
+            !self.credential.may_be_cookies() || self.credential.token().await?.is_cookies();
         Ok(mints.then_some(minting))
     }
 

@@ -1,5 +1,7 @@
 //! Cookies as single sign-on tools and `curl` keep them in a file: seven fields with tabs between
-//! them (the Netscape format), and which of them go to a URL (RFC 6265).
+//! them (the Netscape format), as servers set them, and which of them go to a URL (RFC 6265).
+
+mod set;
 
 use std::time::{Duration, SystemTime};
 
@@ -18,8 +20,8 @@ const XSRF_HEADER: HeaderName = HeaderName::from_static("x-xsrftoken");
 /// Python's cookie jar writes this behind a host without a dot.
 const LOCAL: &str = ".local";
 
-/// The cookies of a file that are valid.
-#[derive(Clone, PartialEq, Eq)]
+/// Cookies that were valid when they came.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Cookies(Vec<Cookie>);
 
 #[derive(Clone, PartialEq, Eq)]
@@ -66,6 +68,19 @@ impl Cookies {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether one of that name is meant for a URL.
+    #[must_use]
+    pub fn has(&self, name: &str, url: &Url) -> bool {
+        self.of(url).iter().any(|cookie| cookie.name == name)
+    }
+
+    /// Those that are meant for the host of a URL, whatever the path.
+    #[must_use]
+    pub fn of_host(&self, url: &Url) -> Self {
+        let meant = self.0.iter().filter(|cookie| cookie.is_for_host(url));
+        Self(meant.cloned().collect())
     }
 
     /// When the first of them ends; `None` if all last as long as the session.

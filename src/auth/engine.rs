@@ -8,10 +8,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Token;
-use crate::failure::{Class, Failure};
+use crate::failure::{Class, Code, Failure};
 
 /// A token ends so long before its life is over, or a tenth of its life if that is shorter.
 const MARGIN: Duration = Duration::from_secs(60);
+
+/// What a person has to change elsewhere, and each try leaves a trace there: asked again seldom.
+const SELDOM: [Code; 4] = [
+    Code::NeedOtp,
+    Code::NeedWebauthn,
+    Code::Consent,
+    Code::Denied,
+];
 
 /// What a secret's file looked like; `None` where it can't be seen.
 pub type Version = Option<(SystemTime, u64)>;
@@ -289,6 +297,8 @@ impl Slot {
         let failures = before.map_or(0, |pause| pause.failures) + 1;
         let (first, doublings) = match failure.code.row().class {
             Class::Retry(_) => (pauses.0, 8),
+            // Half an hour to four.
+            _ if SELDOM.contains(&failure.code) => (pauses.1 * 32, 3),
             // A minute to half an hour: who enables a client again tells nobody.
             _ => (pauses.1, 5),
         };

@@ -2,6 +2,7 @@
 
 use super::checked::Auth;
 use super::item::Item;
+use super::kerberos::kerberos;
 use super::oauth::oauth;
 use super::secret::SecretRef;
 use super::table::Table;
@@ -15,9 +16,14 @@ pub(super) fn auth(table: &Table<'_>) -> Option<Auth> {
             "auth.token = { file = \"/etc/nbcourier/credentials/NAME\" }",
         )?
         .table(format!("`auth` of {}", table.title))?;
-    let found = auth.one_of(&["token", "oauth", "command"]);
+    let found = auth.one_of(&["token", "oauth", "kerberos", "command"]);
     let read = found.and_then(|item| match item.key {
         "oauth" => oauth(&item, within(&auth, "oauth")).map(|oauth| Auth::OAuth(Box::new(oauth))),
+        "kerberos" => {
+            let is_hub = table.has("hub");
+            kerberos(&item, within(&auth, "kerberos"), is_hub)
+                .map(|kerberos| Auth::Kerberos(Box::new(kerberos)))
+        }
         "command" => command(&item).map(Auth::Command),
         _ => token(&item, within(&auth, "token")).map(Auth::Token),
     });

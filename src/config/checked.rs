@@ -16,8 +16,8 @@ use crate::retry::{Paces, RetryPolicy};
 use crate::run::Parameters;
 use crate::text::Format;
 pub use destination::{
-    Auth, ClientAuth, Command, Destination, Endpoint, Hub, Kind, OAuth, Proof, Scheme, Server,
-    Superfacility,
+    Auth, ClientAuth, Command, Destination, Endpoint, Hub, Kerberos, Kind, OAuth, Profile, Proof,
+    Scheme, Server, Superfacility, Tickets,
 };
 
 /// A whole configuration. Paths are absolute.

@@ -7,21 +7,23 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use super::auth::auth;
-use super::checked::{Destination, Hub, Kind, Server};
+use super::checked::{Auth, Destination, Hub, Kind, Profile, Server};
 use super::command::program;
 use super::item::Item;
 use super::superfacility::{self, superfacility};
+use super::swan;
 use super::table::Table;
 use super::values::{base_url, has_placeholder, link, object, path, pattern_text, some_time};
 
 const KINDS: [&str; 5] = ["hub", "server", "path", "superfacility", "command"];
 
 /// The keys that only some kinds know.
-const SPECIAL: [(&str, &[&str]); 13] = [
+const SPECIAL: [(&str, &[&str]); 14] = [
     ("user", &["hub", "command"]),
     ("users", &["hub", "command"]),
     ("server_name", &["hub"]),
     ("spawn", &["hub"]),
+    ("profile", &["hub"]),
     ("spawn_options", &["hub"]),
     ("spawn_timeout", &["hub"]),
     ("max_spawns_per_hour", &["hub"]),
@@ -106,23 +108,47 @@ fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
         .unwrap_or_default()
         .to_owned();
     let spawn = table.read("spawn", Item::flag).unwrap_or(true);
-    let spawn_options = table.read("spawn_options", object).map(Value::Object);
+    let profile = table.read("profile", profile).unwrap_or_default();
+    let spawn_options = table.read("spawn_options", |item| match profile {
+        Profile::Swan => swan::options(item),
+        Profile::None => object(item).map(Value::Object),
+    });
     let spawn_timeout = table.read("spawn_timeout", some_time);
     let max_spawns_per_hour = table.read("max_spawns_per_hour", some);
     let ca_file = table.read("ca_file", path);
     let pin_sha256 = table.read("pin_sha256", pin);
     let auth = auth(table);
+    let url = base_url(item)?;
+    if let Some(Auth::Kerberos(kerberos)) = &auth
+        && let Some(login) = &kerberos.login_url
+        && login.origin() != url.origin()
+    {
+        let hint = "a login begins and ends at the hub, which leads to its site's sign-on itself";
+        table.note("`login_url` is not on the hub", hint);
+    }
     Some(Kind::Hub(Hub {
-        url: base_url(item)?,
+        url,
         auth: auth?,
         server_name,
         spawn,
+        profile,
         spawn_options,
         spawn_timeout: spawn_timeout.unwrap_or(Duration::from_secs(600)),
         max_spawns_per_hour: max_spawns_per_hour.unwrap_or(60),
         ca_file,
         pin_sha256,
     }))
+}
+
+fn profile(item: &Item<'_>) -> Option<Profile> {
+    match item.text()? {
+        "none" => Some(Profile::None),
+        "swan" => Some(Profile::Swan),
+        _ => item.no(
+            "`profile` is unknown",
+            "valid are \"swan\" (CERN SWAN) and \"none\"",
+        ),
+    }
 }
 
 /// The pattern of the user's name, and the users it may act for.

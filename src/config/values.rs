@@ -179,7 +179,8 @@ pub(super) fn base_url(item: &Item<'_>) -> Option<Url> {
     Some(url)
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
+/// Whether a URL is of this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
         Some(url::Host::Ipv6(ip)) => ip.is_loopback(),

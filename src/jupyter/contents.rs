@@ -7,6 +7,7 @@ use url::Url;
 
 use super::classify::Call;
 use super::hub::segment;
+use super::swan::Home;
 use super::{Jupyter, join, lock, text};
 use crate::auth::Token;
 use crate::destination::terms::{Accepted, Found, Wanted, embedded_job, temporary};
@@ -25,6 +26,7 @@ pub struct JupyterPlace<'a> {
     pub(super) memory: Option<Accepted>,
     pub(super) user: String,
     pub(super) server: Url,
+    pub(super) home: Home,
 }
 
 impl JupyterPlace<'_> {
@@ -34,15 +36,16 @@ impl JupyterPlace<'_> {
 
     /// Where a person opens the notebook: on a hub a link that starts the server after the login.
     pub(crate) fn url(&self, path: &str) -> String {
-        let path = encode(path);
+        let path = encode(&self.home.path(path));
+        let path = format!("{}/{path}", self.home.interface());
         let base = &self.jupyter.base;
         match &self.jupyter.hub {
-            None => format!("{base}lab/tree/{path}"),
+            None => format!("{base}{path}"),
             Some(hub) if hub.server_name.is_empty() => {
-                format!("{base}hub/user-redirect/lab/tree/{path}")
+                format!("{base}hub/user-redirect/{path}")
             }
             Some(hub) => format!(
-                "{base}user/{}/{}/lab/tree/{path}",
+                "{base}user/{}/{}/{path}",
                 segment(&self.user),
                 segment(&hub.server_name)
             ),
@@ -123,7 +126,7 @@ impl JupyterPlace<'_> {
             Method::PATCH,
             part,
             "",
-            Some(&json!({ "path": path })),
+            Some(&json!({ "path": self.home.path(path) })),
             &[200],
         )
         .await?;
@@ -178,14 +181,13 @@ impl JupyterPlace<'_> {
             if lock(&self.jupyter.directories).contains(&key) {
                 continue;
             }
-            let body = json!({ "type": "directory" });
             let made = self
                 .ask(
                     Call::MakeDirectory,
                     Method::PUT,
                     level,
                     "",
-                    Some(&body),
+                    Some(&self.home.making(level)),
                     &[200, 201],
                 )
                 .await;
@@ -226,7 +228,10 @@ impl JupyterPlace<'_> {
         body: Option<&Value>,
         fine: &[u16],
     ) -> Result<Reply, Failure> {
-        let mut url = join(&self.server, &format!("api/contents/{}", encode(path)))?;
+        let mut url = join(
+            &self.server,
+            &format!("api/contents/{}", encode(&self.home.path(path))),
+        )?;
         url.set_query((!query.is_empty()).then_some(query));
         let token = self.jupyter.newest(&self.token, &self.user).await?;
         let mut request = self.jupyter.request(method, url, Some(&token));

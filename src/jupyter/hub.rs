@@ -30,7 +30,8 @@ pub(super) enum Server {
     Stopped,
     Starting,
     Stopping,
-    Ready(String),
+    /// Its URL, and the options that it was started with; null if they can't be seen.
+    Ready(String, Value),
 }
 
 /// The name of the user whom a token belongs to.
@@ -79,6 +80,13 @@ impl Jupyter {
         let base = self.base.as_str();
         if token.is_issued() {
             return not_for_it(base, token);
+        }
+        if token.is_cookies() {
+            let what = format!("{base} refuses its own cookies, from {}", token.origin());
+            let advice = format!(
+                "log in to {base} in a browser as that account: it may be gone, or its sign-on revoked"
+            );
+            return Code::TokenUnknown.failure(what).advise(advice);
         }
         let page = format!("make a token at {base}hub/token");
         if let Some(accepted) =
@@ -133,7 +141,10 @@ impl Jupyter {
         Ok(
             match (server["ready"].as_bool(), server["pending"].as_str()) {
                 (_, Some("stop")) => Server::Stopping,
-                (Some(true), _) => Server::Ready(text(server, "url").to_owned()),
+                (Some(true), _) => Server::Ready(
+                    text(server, "url").to_owned(),
+                    server["user_options"].clone(),
+                ),
                 (_, Some(_)) => Server::Starting,
                 _ => Server::Stopped,
             },

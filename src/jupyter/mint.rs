@@ -146,7 +146,10 @@ impl Jupyter {
         }
         let (user, token) = self.minted_for((hub, mint), Some(&user)).await?;
         let mut report = self.probe_hub(hub, &token, Some(&user), memory).await?;
-        let excess = scopes.excess_of_minter(&user);
+        // A login is all that its user is: there are none with fewer rights.
+        let excess = scopes
+            .excess_of_minter(&user)
+            .filter(|_| !strong.is_cookies());
         let excess =
             excess.map(|what| Warning::new(what, "give it a credential with fewer rights"));
         report.warnings.extend(excess);

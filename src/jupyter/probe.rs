@@ -38,7 +38,7 @@ impl Jupyter {
         let scopes = Scopes::of(&owner);
         diagnose(hub, &owner, &scopes, &user)?;
         let server = match self.server(hub, token, &user).await? {
-            Server::Ready(_) => "server running",
+            Server::Ready(..) => "server running",
             Server::Starting => "server starting",
             Server::Stopping => "server stopping",
             Server::Stopped => "server stopped",

@@ -10,10 +10,12 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
+use serde_json::Value;
 use url::Url;
 
 use super::classify::{Call, classify};
 use super::hub::Server;
+use super::swan::Home;
 use super::{Jupyter, lock};
 use crate::auth::Token;
 use crate::config::checked::Hub;
@@ -22,11 +24,20 @@ use crate::failure::{Code, Failure};
 /// How long a ready server may stay without a route before it is reported.
 const ROUTE: Duration = Duration::from_secs(10);
 
+/// A server that runs.
+#[derive(Clone, Debug)]
+pub(super) struct Running {
+    /// Its URL.
+    pub(super) url: Url,
+    /// Where its user's paths begin.
+    pub(super) home: Home,
+}
+
 /// What is known of one user's server.
 #[derive(Default)]
 pub(super) struct Gate {
-    /// Its URL when it was last found ready.
-    ready: Mutex<Option<Url>>,
+    /// What it was when it was last found ready.
+    ready: Mutex<Option<Running>>,
     /// Held by the one who starts it; what the last start failed by, in the hub's words.
     starts: tokio::sync::Mutex<Option<Failure>>,
 }
@@ -47,27 +58,29 @@ impl Gate {
 }
 
 impl Jupyter {
-    /// The URL of the user's running server, started if need be and allowed.
+    /// The user's running server, started if need be and allowed.
     pub(super) async fn ensure_server(
         &self,
         hub: &Hub,
         token: &Token,
         user: &str,
-    ) -> Result<Url, Failure> {
+    ) -> Result<Running, Failure> {
         let gate = self.gate(user);
-        if let Some(url) = lock(&gate.ready).clone() {
-            return Ok(url);
+        if let Some(running) = lock(&gate.ready).clone() {
+            return Ok(running);
         }
         let mut last = gate.starts.lock().await;
-        if let Some(url) = lock(&gate.ready).clone() {
-            return Ok(url);
+        if let Some(running) = lock(&gate.ready).clone() {
+            return Ok(running);
         }
         match self.start(hub, token, user, last.as_ref()).await {
-            Ok(url) => {
+            Ok((url, options)) => {
                 self.start_ended(hub, user, true).await;
                 *last = None;
-                *lock(&gate.ready) = Some(url.clone());
-                Ok(url)
+                let home = self.home((hub, user), token, (&url, &options)).await?;
+                let running = Running { url, home };
+                *lock(&gate.ready) = Some(running.clone());
+                Ok(running)
             }
             Err(failure) if has_failed(&failure) => {
                 *last = Some(failure.clone());
@@ -84,14 +97,14 @@ impl Jupyter {
         token: &Token,
         user: &str,
         last: Option<&Failure>,
-    ) -> Result<Url, Failure> {
+    ) -> Result<(Url, Value), Failure> {
         let deadline = Instant::now() + hub.spawn_timeout;
         let patience = Instant::now() + ROUTE;
         let mut asked = false;
         while Instant::now() < deadline {
             match self.server(hub, token, user).await? {
-                Server::Ready(path) => match self.reached(&path).await {
-                    Ok(url) => return Ok(url),
+                Server::Ready(path, options) => match self.reached(&path).await {
+                    Ok(url) => return Ok((url, options)),
                     Err(failure) if failure.code != Code::NoRoute => return Err(failure),
                     // It may have crashed unnoticed: asked for a start, the hub looks.
                     Err(_) if hub.spawn && !asked => {

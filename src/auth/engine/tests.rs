@@ -240,3 +240,23 @@ async fn a_person_who_says_so_is_believed_at_once() {
         .expect_err("asked and refused");
     assert_eq!(issuer.count(), 2);
 }
+
+/// Each try would leave a trace where somebody watches over logins.
+#[tokio::test]
+async fn what_a_person_has_to_change_elsewhere_is_asked_about_seldom() {
+    for (code, asked) in [
+        (Code::NeedOtp, 1),
+        (Code::NeedWebauthn, 1),
+        (Code::Consent, 1),
+        (Code::Denied, 1),
+        (Code::IdpError, 2),
+        (Code::NoTicket, 2),
+    ] {
+        let (engine, issuer) = (Engine::new(Duration::from_millis(100)), Issuer::default());
+        let fail = async |_| issuer.fail(code).await;
+        engine.token(None, fail).await.expect_err("refused");
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        engine.token(None, fail).await.expect_err("refused");
+        assert_eq!(issuer.count(), asked, "{code:?}");
+    }
+}

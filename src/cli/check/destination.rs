@@ -152,6 +152,15 @@ pub(in crate::cli) fn exit_code(code: Code) -> u8 {
         | Code::CredentialInDoubt
         | Code::TokenRequestRefused
         | Code::AudienceRefused
+        | Code::KerberosMissing
+        | Code::NoTicket
+        | Code::TicketExpired
+        | Code::NeedOtp
+        | Code::NeedWebauthn
+        | Code::Consent
+        | Code::IdpError
+        | Code::NoButton
+        | Code::Denied
         | Code::TokenOfTheServer
         | Code::TokenOfOtherUser
         | Code::ScopeMissing

@@ -74,8 +74,32 @@ pub enum Auth {
     Token(SecretRef),
     /// By tokens that an authorization server issues.
     OAuth(Box<OAuth>),
+    /// By the cookies of a single sign-on with a Kerberos ticket.
+    Kerberos(Box<Kerberos>),
     /// By what a program prints.
     Command(Vec<String>),
+}
+
+/// `auth.kerberos`: how a hub's cookies are had by its site's single sign-on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kerberos {
+    /// Whose ticket it is; `None` is the first of the keytab, or the one of the cache.
+    pub principal: Option<String>,
+    /// What the ticket is had from.
+    pub tickets: Tickets,
+    /// Where the hub begins a login; `None` is `hub/oauth_login`.
+    pub login_url: Option<url::Url>,
+    /// A hub's own token is made with the cookies, for so long.
+    pub mint: Duration,
+}
+
+/// What Kerberos tickets are had from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tickets {
+    /// A file of keys, with which tickets are had as needed.
+    Keytab(SecretRef),
+    /// A cache that somebody else keeps filled, with its type, such as `FILE:/run/ticket`.
+    Cache(String),
 }
 
 /// `auth.oauth`: how tokens are had from an authorization server (RFC 6749).
@@ -184,6 +208,8 @@ pub struct Hub {
     pub server_name: String,
     /// Whether to start the user's server.
     pub spawn: bool,
+    /// What kind of hub it is.
+    pub profile: Profile,
     /// Sent as they are; `None` sends no body, so that the user's last choice is repeated.
     pub spawn_options: Option<serde_json::Value>,
     /// How long a start may take.
@@ -194,6 +220,16 @@ pub struct Hub {
     pub ca_file: Option<PathBuf>,
     /// The SHA-256 of the one certificate that is trusted, in their place.
     pub pin_sha256: Option<[u8; 32]>,
+}
+
+/// What a hub is known to be beside a hub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Nothing.
+    #[default]
+    None,
+    /// CERN SWAN: its options are checked, and its users' home is found.
+    Swan,
 }
 
 /// A plain Jupyter Server.

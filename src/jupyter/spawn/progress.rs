@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::auth::Token;
 use crate::config::checked::Hub;
 use crate::failure::{Code, Failure};
-use crate::jupyter::Jupyter;
+use crate::jupyter::{Jupyter, swan};
 
 /// How long a progress without news is followed before the model is asked again: a proxy may hold
 /// the stream back.
@@ -27,7 +27,12 @@ impl Jupyter {
             Some(options) => format!("; spawn_options sent: {options}"),
             None => String::new(),
         };
-        Code::SpawnFailed.failure(format!("{user}'s server did not start: {why}{options}"))
+        let what = format!("{user}'s server did not start: {why}{options}");
+        let failure = Code::SpawnFailed.failure(what);
+        match swan::advice(hub) {
+            Some(advice) => failure.advise(advice),
+            None => failure,
+        }
     }
 
     /// Waits until the start is over, one way or the other; what it came to, the model tells.

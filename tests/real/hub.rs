@@ -14,7 +14,8 @@ pub fn environment() -> PathBuf {
     PathBuf::from(set.expect("NBC_TEST_ENV is not set: start these tests by `tests/run`"))
 }
 
-fn free_port() -> u16 {
+/// A port that is free now.
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
 }

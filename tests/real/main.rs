@@ -36,6 +36,7 @@ mod spawns;
 mod squirro;
 mod stop;
 mod superfacility;
+mod swan;
 mod tls;
 mod tokens;
 mod world;

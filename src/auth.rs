@@ -2,6 +2,7 @@
 
 mod command;
 mod cookies;
+mod door;
 mod engine;
 mod kerberos;
 pub mod oauth;
@@ -17,6 +18,7 @@ use crate::config::secret::SecretRef;
 use crate::failure::{Code, Failure};
 use crate::http::{Client, Reply};
 use command::Asked;
+use door::Door;
 pub use engine::{Engine, Fetched, Version};
 use kerberos::SignOn;
 use oauth::Provider;
@@ -39,7 +41,7 @@ enum Source {
     Issued(Box<Issued>),
     /// The cookies of a login by Kerberos.
     SignedOn(Box<SignOn>),
-    /// Printed by a program.
+    /// Given by a program.
     Asked(Box<Asked>),
 }
 
@@ -169,9 +171,11 @@ impl Renew for Credential {
 
     fn may_have_ended(&self, token: &Token, reply: &Reply) -> bool {
         let engine = match &self.source {
-            Source::Kept(..) | Source::Asked(_) => return false,
+            Source::Kept(..) => return false,
             Source::Issued(issued) => &issued.engine,
             Source::SignedOn(sign_on) => &sign_on.engine,
+            Source::Asked(asked) if token.is_cookies() => &asked.engine,
+            Source::Asked(_) => return false,
         };
         reply.status == 403 && engine.is_old(token)
     }
@@ -197,7 +201,12 @@ impl Credential {
                 Source::SignedOn(Box::new(sign_on))
             }
             Some(Auth::Command(words)) => {
-                Source::Asked(Box::new(Asked::new(words, &table.name, &config.paces)))
+                let door = match &table.kind {
+                    Kind::Hub(hub) => Some(Door::new(config, table, &hub.url)?),
+                    _ => None,
+                };
+                let asked = Asked::new(words, (&table.name, door), &config.paces);
+                Source::Asked(Box::new(asked))
             }
             None => return Err(Code::Internal.failure("a destination without credential")),
         };
@@ -221,7 +230,7 @@ impl Credential {
         }
     }
 
-    /// Whether it may be cookies: those of a login, or that a program prints.
+    /// Whether it may be cookies: those of a login, or that a program gives.
     #[must_use]
     pub fn may_be_cookies(&self) -> bool {
         matches!(self.source, Source::SignedOn(_) | Source::Asked(_))

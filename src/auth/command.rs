@@ -1,41 +1,64 @@
-//! `auth.command`: a program of the site's own that prints a credential.
+//! `auth.command`: a program of the site's own that gives a credential.
 //!
-//! What it prints is told apart by content: one line is a token, or the path of a cookie file; JSON
-//! is what Kubernetes' and AWS' programs of this kind print, or a token endpoint's answer; a cookie
-//! file is one.
+//! It prints it, or writes it into the file for which `{file}` stands among its words: one that isn't
+//! there yet, in a directory of its own that is removed afterwards. Either way it is told apart by
+//! content: one line is a token, or the path of a cookie file; JSON is what Kubernetes' and AWS'
+//! programs of this kind print, or a token endpoint's answer; a cookie file is one.
 
+mod answer;
+mod login;
+
+use std::fs::{File, Permissions};
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
-use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::cookies::Cookies;
+use super::door::Door;
 use super::{Engine, Fetched, Token};
 use crate::config::checked::Scheme;
 use crate::config::secret::Secret;
 use crate::failure::{Code, Failure};
-use crate::process::{Call, Ended, Trouble};
+use crate::process::{Call, Ended, Trouble, with_words};
 use crate::retry::Paces;
+use answer::{Found, understand};
 
-/// The most that it may print, and the size of a cookie file, bytes.
+/// The most that it may print or write, bytes.
 const LARGEST: usize = 64 << 10;
 
 /// How long a credential is used that doesn't say when it ends, and any set of cookies at least.
 const ASSUMED: Duration = Duration::from_secs(300);
 
+/// Stands among the words for the file that is read in place of what is printed.
+const FILE: &str = "{file}";
+
 /// The program of a destination's credential.
 pub(super) struct Asked {
     call: Call,
-    /// What it printed last.
+    /// What it is called in messages.
+    origin: String,
+    /// Where its cookies have to be a login.
+    door: Option<Door>,
+    /// At least so long after a login tool has failed it is left alone: who tries too often is
+    /// locked out.
+    pause: Duration,
+    /// What it gave last.
     pub(super) engine: Engine,
 }
 
 impl Asked {
-    pub(super) fn new(words: &[String], destination: &str, paces: &Paces) -> Self {
+    pub(super) fn new(
+        words: &[String],
+        (destination, door): (&str, Option<Door>),
+        paces: &Paces,
+    ) -> Self {
+        let is_program = |word: &&String| *word != "env" && !word.contains('=');
+        let name = words.iter().find(is_program).or(words.first());
         let mut words = words.iter().cloned();
         Self {
+            origin: format!("command `{}`", name.map_or("", String::as_str)),
             call: Call {
                 program: words.next().unwrap_or_default(),
                 arguments: words.collect(),
@@ -44,6 +67,8 @@ impl Asked {
                 limit: paces.command,
                 most: LARGEST,
             },
+            door,
+            pause: paces.probe,
             engine: Engine::new(paces.probe),
         }
     }
@@ -56,33 +81,111 @@ impl Asked {
         self.engine.renewed(refused, None, |_| self.fetch()).await
     }
 
-    /// Asks for a credential; the words of a failure never hold what the program said.
     async fn fetch(&self) -> Result<Fetched, Failure> {
-        let origin = format!("command `{}`", self.call.program);
-        let found = self.ask(&origin).await;
+        let logs_in = self.call.arguments.iter().any(|word| word.contains(FILE));
+        let fetched = self.credential(logs_in).await;
+        fetched.map_err(|failure| {
+            let pause = failure.retry_after.max(logs_in.then_some(self.pause));
+            failure.after(pause)
+        })
+    }
+
+    async fn credential(&self, logs_in: bool) -> Result<Fetched, Failure> {
+        let mut found = match logs_in {
+            true => self.log_in().await?,
+            false => self.ask().await?,
+        };
+        if let (Some(door), Some(cookies)) = (&self.door, &found.cookies) {
+            let own = door.proven(cookies).await.map_err(login::refused)?;
+            found = found.of(own);
+        }
+        Ok(self.fetched(found))
+    }
+
+    /// What it prints; the words of a failure never hold what it said.
+    async fn ask(&self) -> Result<Found, Failure> {
+        let found = self.run(self.call.clone()).await;
+        let found = found.map_err(|(why, _)| why).and_then(printed);
         let found = found.and_then(|text| understand(&text, SystemTime::now()));
-        match found {
-            Ok(found) => Ok(found.fetched(origin)),
-            Err(why) => {
-                let what = format!("{origin} gives no credential: {why}");
-                Err(Code::CredentialCommandFailed.failure(what))
+        self.admitted(found.map_err(|why| self.gives_none(&why))?)
+    }
+
+    /// What it writes into a file, whatever its exit status says: CERN's tool ends well without a
+    /// login.
+    async fn log_in(&self) -> Result<Found, Failure> {
+        let directory = tempfile::Builder::new()
+            .prefix("nbcourier-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir();
+        let directory =
+            directory.map_err(|error| self.gives_none(&format!("no directory for it: {error}")))?;
+        let file = directory.path().join("credential");
+        let mut call = self.call.clone();
+        for word in &mut call.arguments {
+            *word = word.replace(FILE, &file.to_string_lossy());
+        }
+        let ended = self.run(call).await;
+        let ended = ended.map_err(|(why, words)| self.failed(&why, &words))?;
+        let found = written(&file).and_then(|text| understand(&text, SystemTime::now()));
+        let found = found.map_err(|why| self.gives_none(&why));
+        match found.and_then(|found| self.admitted(found)) {
+            Err(_) if !ended.status.success() => {
+                let why = format!("it ended with {}", ended.status);
+                Err(self.failed(&why, &ended.complaint))
             }
+            found => found,
         }
     }
 
-    /// What the program prints.
-    async fn ask(&self, origin: &str) -> Result<Zeroizing<String>, String> {
-        match self.call.clone().run().await {
-            Ok(ended) => {
-                let said = &ended.complaint;
-                tracing::debug!(said, "{origin} ended with {}", ended.status);
-                printed(ended)
-            }
-            Err(Trouble::Killed { why, complaint }) => {
-                tracing::debug!(said = complaint, "{origin}: {why}");
-                Err(why)
-            }
-            Err(absent) => Err(absent.to_string()),
+    /// Runs it to its end; else why there was none, and its last words.
+    async fn run(&self, call: Call) -> Result<Ended, (String, String)> {
+        let (ended, origin) = (call.run().await, &self.origin);
+        match &ended {
+            Ok(Ended {
+                status, complaint, ..
+            }) => tracing::debug!(said = complaint, "{origin} ended with {status}"),
+            Err(trouble) => tracing::debug!("{origin}: {trouble}"),
+        }
+        ended.map_err(|trouble| match trouble {
+            Trouble::Killed { why, complaint } => (why, complaint),
+            absent => (absent.to_string(), String::new()),
+        })
+    }
+
+    fn admitted(&self, found: Found) -> Result<Found, Failure> {
+        if let (Some(door), Some(cookies)) = (&self.door, &found.cookies) {
+            login::admit(cookies, door, &self.origin)?;
+        }
+        Ok(found)
+    }
+
+    /// A login tool's failure: what it says on its standard error is no credential, and tells whom
+    /// it takes to mend it.
+    fn failed(&self, why: &str, words: &str) -> Failure {
+        let failure = login::understood(words, &self.origin);
+        failure.unwrap_or_else(|| self.gives_none(&with_words(why, words)))
+    }
+
+    fn gives_none(&self, why: &str) -> Failure {
+        let what = format!("{} gives no credential: {why}", self.origin);
+        Code::CredentialCommandFailed.failure(what)
+    }
+
+    fn fetched(&self, found: Found) -> Fetched {
+        let (secret, origin) = (Secret::new(found.value), self.origin.clone());
+        let Some(cookies) = found.cookies else {
+            return Fetched {
+                token: Token::kept(secret, origin, Scheme::Token),
+                life: Some(found.life.unwrap_or(ASSUMED)),
+                is_assumed: found.life.is_none(),
+            };
+        };
+        let life = found.life.map(|life| life.max(ASSUMED));
+        Fetched {
+            token: Token::of_cookies(cookies, secret, origin),
+            // A hub tells when it takes them no more.
+            life: life.or(self.door.is_none().then_some(ASSUMED)),
+            is_assumed: true,
         }
     }
 }
@@ -92,135 +195,27 @@ fn printed(ended: Ended) -> Result<Zeroizing<String>, String> {
     if !ended.status.success() {
         return Err(format!("it ended with {}", ended.status));
     }
-    let text = String::from_utf8(ended.out).map_err(|error| Zeroizing::new(error.into_bytes()));
-    text.map(Zeroizing::new)
-        .map_err(|_| "it printed no plain text".into())
+    plain(ended.out).ok_or_else(|| "it printed no plain text".into())
 }
 
-/// A credential as it was printed.
-#[derive(Debug, PartialEq)]
-struct Found {
-    value: String,
-    /// Where the value is a cookie file.
-    cookies: Option<Cookies>,
-    /// From now on; `None` is not told.
-    life: Option<Duration>,
-}
-
-impl Found {
-    fn fetched(self, origin: String) -> Fetched {
-        let secret = Secret::new(self.value);
-        let (token, least) = match self.cookies {
-            Some(cookies) => (Token::of_cookies(cookies, secret, origin), ASSUMED),
-            None => (Token::kept(secret, origin, Scheme::Token), Duration::ZERO),
-        };
-        Fetched {
-            token,
-            life: Some(self.life.unwrap_or(ASSUMED).max(least)),
-            is_assumed: self.life.is_none(),
-        }
-    }
-}
-
-/// What was printed, as a credential; an error never holds any of it.
-fn understand(text: &str, now: SystemTime) -> Result<Found, String> {
-    if let Some(cookies) = Cookies::parse(text, now) {
-        return of_cookies(text, cookies, now);
-    }
-    let text = text.trim_start_matches('\u{feff}').trim();
-    match text {
-        "" => Err("it printed nothing".into()),
-        json if json.starts_with('{') => of_json(json, now),
-        path if path.starts_with('/') && !path.contains('\n') => of_file(path, now),
-        token => of_token(token, None),
-    }
-}
-
-fn of_token(token: &str, life: Option<Duration>) -> Result<Found, String> {
-    match token {
-        "" => Err("its token is empty".into()),
-        token if token.contains(char::is_whitespace) => {
-            Err("it printed more than one word, and neither JSON nor a cookie file".into())
-        }
-        token if token.chars().any(char::is_control) => Err("its token is no plain text".into()),
-        token => Ok(Found {
-            value: token.to_owned(),
-            cookies: None,
-            life,
-        }),
-    }
-}
-
-fn of_cookies(text: &str, cookies: Cookies, now: SystemTime) -> Result<Found, String> {
-    if cookies.is_empty() {
-        return Err("no cookie in its file is valid any more".into());
-    }
-    Ok(Found {
-        value: text.to_owned(),
-        life: cookies.end().and_then(|end| end.duration_since(now).ok()),
-        cookies: Some(cookies),
-    })
-}
-
-/// The cookie file that it named.
-fn of_file(path: &str, now: SystemTime) -> Result<Found, String> {
-    let wrong = |why: &str| format!("{path}, which it names, {why}");
-    let facts =
-        std::fs::metadata(path).map_err(|error| wrong(&format!("can't be read: {error}")))?;
-    if !facts.is_file() || facts.len() > LARGEST as u64 {
-        return Err(wrong("is no file of at most 64 KiB"));
-    }
-    if facts.permissions().mode() & 0o004 != 0 {
-        return Err(wrong("can be read by everybody: chmod o-rwx"));
-    }
-    let text =
-        std::fs::read_to_string(path).map_err(|error| wrong(&format!("can't be read: {error}")))?;
-    let cookies = Cookies::parse(&text, now).ok_or_else(|| wrong("is no cookie file"))?;
-    of_cookies(&text, cookies, now)
-}
-
-/// JSON, in the form of Kubernetes' `ExecCredential`, of AWS' `credential_process`, or of a token
-/// endpoint's answer.
-fn of_json(text: &str, now: SystemTime) -> Result<Found, String> {
-    let json: Value = serde_json::from_str(text).map_err(|_| "it printed broken JSON")?;
-    let (from, tokens, ends) = match (json["kind"].as_str(), json["Version"].as_u64()) {
-        (Some("ExecCredential"), _) => {
-            (&json["status"], ["token"].as_slice(), "expirationTimestamp")
-        }
-        // The keys that stand there too sign requests in a way of AWS' own, and are no token.
-        (_, Some(1)) => (&json, ["SessionToken", "Token"].as_slice(), "Expiration"),
-        _ => (&json, ["access_token", "token"].as_slice(), "expires_at"),
+/// What it wrote.
+fn written(file: &Path) -> Result<Zeroizing<String>, String> {
+    let wrong = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => "it wrote no file".to_owned(),
+        _ => format!("its file can't be read: {error}"),
     };
-    let token = tokens.iter().find_map(|name| from[*name].as_str());
-    let token = token.ok_or_else(|| format!("its JSON has no `{}`", tokens.join("` and no `")))?;
-    let life = match (&from["expires_in"], &from[ends]) {
-        (Value::Null, Value::Null) => None,
-        (Value::Null, end) => {
-            Some(until(end, now).ok_or_else(|| format!("its `{ends}` is no time"))?)
-        }
-        (life, _) => Some(seconds(life).ok_or("its `expires_in` is no number of seconds")?),
-    };
-    match life {
-        Some(Duration::ZERO) => Err("its token has ended already".into()),
-        life => of_token(token.trim(), life),
+    let mut bytes = Vec::new();
+    let file = File::open(file).map_err(wrong)?.take(LARGEST as u64 + 1);
+    let length = { file }.read_to_end(&mut bytes).map_err(wrong)?;
+    match plain(bytes) {
+        Some(text) if length <= LARGEST => Ok(text),
+        _ => Err("its file is no plain text of at most 64 KiB".into()),
     }
 }
 
-/// A number, or a text of one; nothing below zero.
-fn seconds(value: &Value) -> Option<Duration> {
-    let number = value
-        .as_f64()
-        .or_else(|| value.as_str()?.trim().parse().ok())?;
-    Duration::try_from_secs_f64(number.max(0.0)).ok()
-}
-
-/// How long it is until a time: RFC 3339, or seconds since 1970.
-fn until(end: &Value, now: SystemTime) -> Option<Duration> {
-    let end = match end.as_str().map(str::parse::<Timestamp>) {
-        Some(Ok(end)) => SystemTime::from(end),
-        _ => SystemTime::UNIX_EPOCH.checked_add(seconds(end)?)?,
-    };
-    Some(end.duration_since(now).unwrap_or_default())
+fn plain(bytes: Vec<u8>) -> Option<Zeroizing<String>> {
+    let text = String::from_utf8(bytes).map_err(|error| Zeroizing::new(error.into_bytes()));
+    text.ok().map(Zeroizing::new)
 }
 
 #[cfg(test)]

@@ -70,6 +70,12 @@ impl Cookies {
         self.0.is_empty()
     }
 
+    /// Whether one of that name is among them, whomever it is meant for.
+    #[must_use]
+    pub fn names(&self, name: &str) -> bool {
+        self.0.iter().any(|cookie| cookie.name == name)
+    }
+
     /// Whether one of that name is meant for a URL.
     #[must_use]
     pub fn has(&self, name: &str, url: &Url) -> bool {

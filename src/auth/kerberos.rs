@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 use url::Url;
 
+use super::door::Door;
 use super::engine::{Engine, Fetched, Version};
 use super::token::Token;
 use crate::config::checked::{Config, Destination, Kerberos, Tickets};
@@ -45,19 +46,14 @@ impl SignOn {
         (hub, kerberos): (&Url, &Kerberos),
     ) -> Result<Self, Failure> {
         let (contact, patience) = (config.contact.as_deref(), config.paces.answer);
-        let usual = || Client::new(table.ca_file(), contact, patience);
         let start = match &kerberos.login_url {
             Some(url) => url.clone(),
             None => begins(hub),
         };
         let login = Login {
-            hub: hub.clone(),
+            door: Door::new(config, table, hub)?,
             start,
-            at_hub: match table.pin_sha256() {
-                Some(pin) => Client::pinned(pin, contact, patience)?,
-                None => usual()?,
-            },
-            elsewhere: usual()?,
+            elsewhere: Client::new(table.ca_file(), contact, patience)?,
             drawer: Drawer::new(kerberos, &table.name, patience),
         };
         Ok(Self {
@@ -100,7 +96,7 @@ impl SignOn {
     async fn fetch(&self) -> Result<Fetched, Failure> {
         let cookies = self.login.cookies().await?;
         let origin = format!("the sign-on by {}", self.login.drawer.origin());
-        tracing::info!("logged in to {} by {origin}", self.login.hub);
+        tracing::info!("logged in to {} by {origin}", self.login.door.hub);
         let text = Secret::new(cookies.file().as_str().to_owned());
         Ok(Fetched {
             token: Token::of_cookies(cookies, text, origin),

@@ -94,7 +94,21 @@ impl Pipe {
         let said = String::from_utf8_lossy(&self.bytes);
         let last = said.lines().rfind(|line| !line.trim().is_empty());
         let last = last.unwrap_or_default().trim();
-        last.chars().filter(|c| !c.is_control()).take(200).collect()
+        let words: Vec<&str> = last.split(' ').map(without_query).collect();
+        let plain = words.join(" ");
+        plain
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(200)
+            .collect()
+    }
+}
+
+/// A word up to the query of the URL that it is, which may hold codes and hides what follows.
+fn without_query(word: &str) -> &str {
+    match word.split_once('?') {
+        Some((url, query)) if query.contains('=') => url,
+        _ => word,
     }
 }
 

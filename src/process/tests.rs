@@ -67,6 +67,12 @@ fn what_prints_too_much_takes_too_long_or_is_not_there_is_told() {
     let short = Duration::from_millis(300);
     let slow = call("printf 'a\\033[1mb\\n\\n' >&2; sleep 300", short);
     assert_eq!(why(&slow), "it did not end within 0.3 s: a[1mb");
+    let url = call(
+        "echo 'at https://a/b?code=c&state=d because, why?' >&2",
+        LIMIT,
+    );
+    let said = run(&url).expect("it ends").complaint;
+    assert_eq!(said, "at https://a/b because, why?");
     let mut absent = call("", LIMIT);
     absent.program = "/nowhere/program".into();
     assert!(why(&absent).starts_with("it can't be started"));

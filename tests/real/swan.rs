@@ -14,6 +14,7 @@ use crate::support::{NOBODY, Process, files, token, wait_until};
 
 mod acts;
 mod login;
+mod tools;
 mod works;
 
 /// Where each part listens.

@@ -1,5 +1,8 @@
+use url::Url;
+
 use super::*;
 use crate::failure::Class;
+use crate::http::Client;
 
 /// 2026-11-21T12:00:00Z.
 fn now() -> SystemTime {
@@ -122,17 +125,33 @@ fn a_named_cookie_file_is_read_if_it_is_private() {
     assert!(named().expect_err("refused").contains("is no cookie file"));
 }
 
-fn asked(words: &[&str]) -> Asked {
+fn asked(words: &[&str], door: Option<Door>) -> Asked {
     let words: Vec<String> = words.iter().map(ToString::to_string).collect();
     let paces = Paces {
         command: Duration::from_millis(500),
         ..Paces::default()
     };
-    Asked::new(&words, "swan", &paces)
+    Asked::new(&words, ("swan", door), &paces)
 }
 
 async fn fetched(script: &str) -> Result<Fetched, Failure> {
-    asked(&["sh", "-c", script, "sh", "s3cret"]).fetch().await
+    asked(&["sh", "-c", script, "sh", "s3cret"], None)
+        .fetch()
+        .await
+}
+
+/// The same with a file to write into, `$1`.
+async fn logged_in(script: &str, door: Option<Door>) -> Result<Fetched, Failure> {
+    let words = ["env", "A=b", "sh", "-c", script, "sh", "{file}"];
+    asked(&words, door).fetch().await
+}
+
+/// Of a hub that nobody asks.
+fn door() -> Option<Door> {
+    Some(Door {
+        hub: Url::parse("https://hub/").expect("a URL"),
+        client: Client::new(None, None, Duration::from_secs(1)).expect("a client"),
+    })
 }
 
 #[tokio::test]
@@ -161,6 +180,88 @@ async fn a_command_that_fails_is_named_with_its_exit_status_and_nothing_it_said(
         assert!(failure.what.contains(expected), "{failure}");
         assert!(!failure.to_string().contains("s3cret"), "{failure}");
     }
-    let absent = asked(&["/nowhere/x"]).fetch().await.err().expect("absent");
+    let absent = asked(&["/nowhere/x"], None)
+        .fetch()
+        .await
+        .err()
+        .expect("absent");
     assert!(absent.what.contains("can't be started"), "{absent}");
+}
+
+/// What a shell prints as a line of a cookie file.
+fn line(host: &str, name: &str) -> String {
+    format!("printf '{host}\\tFALSE\\t/\\tFALSE\\t0\\t{name}\\ts3cret\\n' >>\"$1\"; ")
+}
+
+#[tokio::test]
+async fn a_login_tools_file_is_new_private_read_whatever_its_exit_status_and_gone_afterwards() {
+    let seen = tempfile::tempdir().expect("a temporary directory");
+    let kept = seen.path().join("seen").display().to_string();
+    let script = format!(
+        "test ! -e \"$1\" || exit 9; {} echo \"$1\" >{kept}; stat -c %a \"$(dirname \"$1\")\" >>{kept}; echo hm; exit 1",
+        line("hub", "jupyterhub-hub-login") + &line("idp", "KEYCLOAK_SESSION")
+    );
+    let fetched = logged_in(&script, None).await.expect("a login");
+    assert!(fetched.token.is_cookies());
+    assert_eq!(fetched.token.origin(), "command `sh`");
+    assert_eq!((fetched.life, fetched.is_assumed), (Some(ASSUMED), true));
+    let seen = std::fs::read_to_string(kept).expect("seen");
+    let (file, mode) = seen.trim().split_once('\n').expect("two lines");
+    assert_eq!(mode, "700");
+    let directory = Path::new(file).parent().expect("a parent");
+    assert!(!directory.exists(), "{file}");
+    let token = logged_in("printf t0k >\"$1\"", door())
+        .await
+        .expect("a token");
+    assert_eq!(token.token.secret().expose(), "t0k");
+}
+
+#[tokio::test]
+async fn a_login_tool_that_ends_well_without_a_login_is_not_run_over_and_over() {
+    let state = line("hub", "oauthenticator-state");
+    for (script, code, words) in [
+        (state.clone(), "need-otp", "second factor"),
+        (
+            state.clone() + &line("idp", "KEYCLOAK_SESSION"),
+            "denied",
+            "the hub did not",
+        ),
+        (
+            state.clone() + "echo 'ERROR: Login failed: Account disabled' >&2; exit 1",
+            "idp-error",
+            "command `sh` did not log in: ERROR: Login failed: Account disabled",
+        ),
+        (
+            "echo oh >&2; exit 3".into(),
+            "credential-command-failed",
+            "gives no credential: it ended with exit status: 3: oh",
+        ),
+        (
+            "exit 0".into(),
+            "credential-command-failed",
+            "it wrote no file",
+        ),
+        (
+            "yes >\"$1\"".into(),
+            "credential-command-failed",
+            "within 0.5 s",
+        ),
+        (
+            "head -c 70000 /dev/zero >\"$1\"".into(),
+            "credential-command-failed",
+            "no plain text of at most 64 KiB",
+        ),
+    ] {
+        let failure = logged_in(&script, door()).await.err().expect(&script);
+        assert_eq!(failure.code.as_str(), code, "{failure}");
+        assert!(failure.what.contains(words), "{failure}");
+        assert!(!failure.what.contains("s3cret"), "{failure}");
+    }
+    // Words that nobody knows may mean a failed try as well.
+    let unknown = logged_in("exit 3", door()).await.err().expect("no login");
+    assert_eq!(unknown.retry_after, Some(Paces::default().probe));
+    // What is printed is judged in the same way.
+    let printed = "printf 'hub\\tFALSE\\t/\\tFALSE\\t0\\ta\\ts3cret\\n'";
+    let failure = asked(&["sh", "-c", printed], door()).fetch().await.err();
+    assert_eq!(failure.expect("no login").code, Code::NeedOtp);
 }

@@ -184,7 +184,8 @@ impl Swan {
         ended(command.arg("--file").arg(file).envs(self.client(user)))
     }
 
-    fn host(&self) -> &str {
+    /// The single sign-on as the tools are told of it.
+    pub fn host(&self) -> &str {
         self.origin.trim_start_matches("https://")
     }
 

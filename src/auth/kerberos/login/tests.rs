@@ -22,8 +22,10 @@ async fn log_in(world: World) -> (Result<Cookies, Failure>, Vec<String>) {
     };
     let login = Login {
         start: stand.hub().join("hub/oauth_login").expect("a URL"),
-        hub: stand.hub(),
-        at_hub: client(),
+        door: Door {
+            hub: stand.hub(),
+            client: client(),
+        },
         elsewhere: client(),
         drawer: Drawer::new(&kerberos, "swan", patience),
     };

@@ -1,20 +1,29 @@
-//! `nbcourier init`.
+//! `nbcourier init`: by flags, and on a terminal by a question for each that is missing.
 
+mod ask;
 mod login;
+mod place;
+mod swan;
+mod watched;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{Context, Stop, check, exit};
-use crate::detect;
+use place::Place;
+use watched::Watched;
 
 /// The template that `init` and `demo` begin with.
 pub(super) const TEMPLATE: &str = include_str!("../../config/templates/quicklook.ipynb");
 
+/// The configuration's home, where credentials are found by their names.
+const HOME: &str = "/etc/nbcourier";
+
 #[derive(Debug, clap::Args)]
 #[command(
-    group = clap::ArgGroup::new("destination").multiple(false).args(["hub", "server", "path"]),
-    group = clap::ArgGroup::new("runs").required(true).multiple(false).args(["watch", "learn", "login"]),
+    group = clap::ArgGroup::new("destination").multiple(false).args(["hub", "server", "path", "swan"]),
+    group = clap::ArgGroup::new("runs").multiple(false).args(["watch", "learn", "login"]),
+    group = clap::ArgGroup::new("account").multiple(false).args(["keytab", "token"]).requires("swan"),
 )]
 pub(super) struct Arguments {
     /// Deliver to a `JupyterHub`
@@ -26,8 +35,20 @@ pub(super) struct Arguments {
     /// Deliver into a directory
     #[arg(long, value_name = "DIRECTORY")]
     path: Option<PathBuf>,
+    /// Deliver to CERN SWAN, or to another hub with its software
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = swan::URL)]
+    swan: Option<String>,
+    /// Into the space of this service account in SWAN
+    #[arg(long, value_name = "FILE")]
+    keytab: Option<PathBuf>,
+    /// Into the space of the person who makes a token in SWAN
+    #[arg(long)]
+    token: bool,
+    /// The software in SWAN; without it, what the account chose there last
+    #[arg(long, value_name = "RELEASE/PLATFORM", requires = "swan")]
+    release: Option<String>,
     /// The parent of the run directories
-    #[arg(long, value_name = "DIRECTORY", requires = "destination")]
+    #[arg(long, value_name = "DIRECTORY")]
     watch: Option<PathBuf>,
     /// The same, and learn from the runs in it what they are called, what ends them and where
     /// their metadata are; without a destination, add the watch to the configuration that is there
@@ -53,91 +74,119 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
         return login::run(context, name).await;
     }
     let file = std::path::absolute(&context.config)?;
+    if let Some(learn) = &arguments.learn
+        && !arguments.has_destination()
+        && file.exists()
+    {
+        return add(context, &file, &watched::learned(context, learn)?).await;
+    }
+    if file.exists() {
+        return Err(exists(&file, "it exists"));
+    }
+    arguments.complete_or_terminal()?;
     let home = file.parent().unwrap_or(Path::new("/"));
-    let watch = watch(context, arguments)?;
-    if arguments.hub.is_none() && arguments.server.is_none() && arguments.path.is_none() {
-        return add(context, &file, &watch).await;
+    let mut place = place::of(context, arguments).await?;
+    let watched = watched::of(context, arguments).await?;
+    if let Place::Swan(swan) = &mut place {
+        swan.complete(context, arguments).await?;
     }
-    let template = match &arguments.template {
-        Some(template) => std::path::absolute(template)?,
-        None => home.join("templates/quicklook.ipynb"),
-    };
-    let text = configuration(arguments, home, (&watch.text("data"), &template))?;
-    create(&file, &text)?;
-    context.output.note(format!("wrote {}", file.display()));
-    if arguments.template.is_none() && !template.exists() {
-        create(&template, TEMPLATE)?;
-        context.output.note(format!("wrote {}", template.display()));
-    }
-    next_steps(context, arguments, home)?;
-    check::run(context, &check::Arguments::default()).await
+    write(context, arguments, (&file, home), (&watched, &place))?;
+    place.prepare(context, home)?;
+    let code = check::run(context, &check::Arguments::default()).await?;
+    next(context, &file, code);
+    Ok(code)
 }
 
-/// A watch table to be written.
-struct Watched {
-    directory: PathBuf,
-    keys: String,
-}
-
-impl Watched {
-    fn text(&self, name: &str) -> String {
-        let (directory, keys) = (quoted(&self.directory), &self.keys);
-        format!(
-            "[watch.{name}]\ndirectory = {directory}            # the parent of the run directories\n{keys}"
-        )
+impl Arguments {
+    fn has_destination(&self) -> bool {
+        let [hub, server, swan] = [&self.hub, &self.server, &self.swan].map(Option::is_some);
+        hub || server || swan || self.path.is_some()
     }
-}
 
-/// The watch that the arguments ask for, with the evidence where it was learned.
-fn watch(context: &Context, arguments: &Arguments) -> Result<Watched, Stop> {
-    let Some(learn) = &arguments.learn else {
-        let directory = arguments.watch.clone().unwrap_or_default();
-        let keys = "# pattern = 'run[_-]?(?<run>\\d+)'            # named groups become parameters\n\
-                    # ready = { marker = \"DONE\" }               # or { quiet = \"30s\" }, \"appears\"\n\
-                    # parameters = [\"run.json\"]                 # a metadata file inside the run directory\n";
-        return Ok(Watched {
-            directory: std::path::absolute(directory)?,
-            keys: keys.into(),
-        });
-    };
-    let directory = std::path::absolute(learn)?;
-    let learned = detect::learn(&directory).map_err(|why| Stop::new(exit::ARGUMENTS, why))?;
-    context
-        .output
-        .note(format!("learned from {}:", directory.display()));
-    for line in &learned.evidence {
-        context.output.note(format!("  {line}"));
+    /// Whether all is said, or can be asked for.
+    fn complete_or_terminal(&self) -> Result<(), Stop> {
+        let has_runs = self.watch.is_some() || self.learn.is_some();
+        let has_account = self.swan.is_none() || self.keytab.is_some() || self.token;
+        let missing: Vec<&str> = [
+            (
+                self.has_destination(),
+                "--hub URL, --server URL, --swan or --path DIRECTORY",
+            ),
+            (has_runs, "--watch DIRECTORY or --learn DIRECTORY"),
+            (has_account, "--keytab FILE or --token"),
+        ]
+        .into_iter()
+        .filter_map(|(is_there, flags)| (!is_there).then_some(flags))
+        .collect();
+        if missing.is_empty() || ask::is_possible() {
+            return Ok(());
+        }
+        let message = "not all is said that a configuration needs";
+        let hint = format!(
+            "add {}; on a terminal init asks for them",
+            missing.join("; ")
+        );
+        Err(Stop::new(exit::ARGUMENTS, message).hint(hint))
     }
-    Ok(Watched {
-        directory,
-        keys: learned.table,
-    })
 }
 
 /// Adds a watch to a configuration that is there.
-async fn add(context: &Context, file: &Path, watch: &Watched) -> Result<u8, Stop> {
-    if !file.exists() {
-        let message = format!(
-            "{} is not there, and no destination is named",
-            file.display()
-        );
-        return Err(Stop::new(exit::ARGUMENTS, message)
-            .hint("add --hub URL, --server URL or --path DIRECTORY"));
-    }
-    let name = watch
-        .directory
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-    let name: String = name.chars().map(letter).collect();
+async fn add(context: &Context, file: &Path, watched: &Watched) -> Result<u8, Stop> {
+    let name = watched.name();
     let part = file.with_file_name("conf.d").join(format!("{name}.toml"));
-    create(&part, &watch.text(&name))?;
+    create(&part, &watched.text(&name))?;
     context.output.note(format!(
         "wrote {}; restart nbcourier to take it over",
         part.display()
     ));
     check::run(context, &check::Arguments::default()).await
+}
+
+/// Writes the configuration, and the template if none is named.
+fn write(
+    context: &Context,
+    arguments: &Arguments,
+    (file, home): (&Path, &Path),
+    (watched, place): (&Watched, &Place),
+) -> Result<(), Stop> {
+    let template = match &arguments.template {
+        Some(template) => std::path::absolute(template)?,
+        None => home.join("templates/quicklook.ipynb"),
+    };
+    let mut text = String::from(
+        "# nbcourier: a notebook for every finished run.\n\
+         # All keys with their defaults: config/nbcourier.toml in the source, or the README.\n\n",
+    );
+    if let Some(state) = &arguments.state {
+        let state = quoted(&std::path::absolute(state)?);
+        text += &format!("[daemon]\nstate = {state}\n\n");
+    }
+    text += &format!(
+        "{}\n[notebook.quicklook]\ntemplate = {}\n# name = \"{{run_name}}.ipynb\"\n\n{}",
+        watched.text("data"),
+        quoted(&template),
+        place.table(home, &watched.name())
+    );
+    create(file, &text)?;
+    context.output.note(format!("wrote {}", file.display()));
+    if arguments.template.is_none() && !template.exists() {
+        create(&template, TEMPLATE)?;
+        context.output.note(format!("wrote {}", template.display()));
+    }
+    Ok(())
+}
+
+fn next(context: &Context, file: &Path, code: u8) {
+    let own = format!("nbcourier -c {}", file.display());
+    let next = match (code, file.parent() == Some(Path::new(HOME))) {
+        (exit::DONE, true) => {
+            "start it by `systemctl enable --now nbcourier`, and see `nbcourier status`".into()
+        }
+        (exit::DONE, false) => format!("start it by `{own} daemon`"),
+        (_, true) => "when that is mended, `nbcourier check`".into(),
+        (_, false) => format!("when that is mended, `{own} check`"),
+    };
+    context.output.note(format!("next: {next}"));
 }
 
 /// Never over something that exists.
@@ -146,102 +195,15 @@ fn create(path: &Path, text: &str) -> Result<(), Stop> {
     let written = made
         .and_then(|()| std::fs::File::create_new(path))
         .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| {
-        let stop = Stop::new(exit::CONFIGURATION, format!("{}: {error}", path.display()));
-        stop.hint("nothing that exists is overwritten: move it away, or name another file with -c")
-    })
+    written.map_err(|error| exists(path, &error.to_string()))
 }
 
-fn configuration(
-    arguments: &Arguments,
-    home: &Path,
-    (watch, template): (&str, &Path),
-) -> Result<String, Stop> {
-    let mut text = String::from(
-        "# nbcourier: a notebook for every finished run.\n\
-         # All keys with their defaults: config/nbcourier.toml in the source, or the README.\n\n",
-    );
-    if let Some(state) = &arguments.state {
-        text += &format!(
-            "[daemon]\nstate = {}\n\n",
-            quoted(&std::path::absolute(state)?)
-        );
-    }
-    text += &format!(
-        "{watch}\n\
-         [notebook.quicklook]\n\
-         template = {}\n\
-         # name = \"{{run_name}}.ipynb\"\n\n",
-        quoted(template),
-    );
-    text += &destination(arguments, home)?;
-    Ok(text)
-}
-
-fn destination(arguments: &Arguments, home: &Path) -> Result<String, Stop> {
-    if let Some(path) = &arguments.path {
-        let path = quoted(&std::path::absolute(path)?);
-        return Ok(format!(
-            "[destination.directory]\npath = {path}\n# directory = \"runs/{{date}}\"\n"
-        ));
-    }
-    let (name, key, url) = match (&arguments.hub, &arguments.server) {
-        (Some(url), _) => ("hub", "hub", url),
-        (None, Some(url)) => ("server", "server", url),
-        (None, None) => return Err(Stop::new(exit::ARGUMENTS, "no destination is named")),
-    };
-    let user = match &arguments.user {
-        Some(user) => format!("user = {}\n", quoted(Path::new(user))),
-        None => String::new(),
-    };
-    // In the usual place the unit hands it over, and a replaced one counts at once.
-    let token = match home == Path::new("/etc/nbcourier") {
-        true => format!("{{ credential = \"{name}\" }}"),
-        false => format!("{{ file = {} }}", quoted(&credential(arguments, home))),
-    };
-    Ok(format!(
-        "[destination.{name}]\n{key} = {}\n{user}# directory = \"runs/{{date}}\"\nauth.token = {token}\n",
-        quoted(Path::new(url))
-    ))
-}
-
-fn credential(arguments: &Arguments, home: &Path) -> PathBuf {
-    home.join("credentials").join(if arguments.hub.is_some() {
-        "hub"
-    } else {
-        "server"
-    })
+fn exists(path: &Path, why: &str) -> Stop {
+    let stop = Stop::new(exit::CONFIGURATION, format!("{}: {why}", path.display()));
+    stop.hint("nothing that exists is overwritten: move it away, or name another file with -c")
 }
 
 /// A TOML basic string.
 fn quoted(path: &Path) -> String {
     toml::Value::String(path.to_string_lossy().into_owned()).to_string()
-}
-
-fn next_steps(context: &Context, arguments: &Arguments, home: &Path) -> Result<(), Stop> {
-    if arguments.path.is_some() {
-        return Ok(());
-    }
-    let token = credential(arguments, home);
-    let directory = home.join("credentials");
-    std::fs::create_dir_all(&directory)?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    std::fs::set_permissions(&directory, mode)?;
-    if !token.exists() {
-        let source = match &arguments.hub {
-            Some(hub) => format!(
-                "make one at {}/hub/token with the scopes access:servers!user, read:servers!user and start:servers!user (JupyterHub 3 to 5: access:servers!user and servers!user)",
-                hub.trim_end_matches('/')
-            ),
-            None => "`jupyter server list` shows the server's".into(),
-        };
-        context
-            .output
-            .note(format!("a token is needed: {source}; then"));
-        context.output.note(format!(
-            "  (umask 077; cat > {}) # paste it, end with Ctrl-D",
-            token.display()
-        ));
-    }
-    Ok(())
 }

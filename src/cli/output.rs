@@ -53,6 +53,13 @@ impl Output {
         let _ = writeln!(stderr, "{}", line.as_ref());
     }
 
+    /// A question, with the answer behind it.
+    pub(super) fn question(&self, question: &str) {
+        let mut stderr = AutoStream::new(std::io::stderr(), self.choice);
+        let _ = write!(stderr, "{question}: ");
+        let _ = stderr.flush();
+    }
+
     /// How far long work is, on a terminal; wiped when all is done.
     pub(super) fn progress(&self, word: &str, done: usize, all: usize) {
         let mut stderr = std::io::stderr();

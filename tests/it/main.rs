@@ -14,6 +14,7 @@ mod clock;
 mod commands;
 mod echo;
 mod hostile;
+mod init;
 mod kill;
 mod layouts;
 mod learn;

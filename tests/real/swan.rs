@@ -13,6 +13,7 @@ use crate::hub::{environment, free_port, request};
 use crate::support::{NOBODY, Process, files, token, wait_until};
 
 mod acts;
+mod begin;
 mod login;
 mod tools;
 mod works;

@@ -69,7 +69,7 @@ enum Color {
 enum Command {
     /// Watch, render and deliver; systemd starts this
     Daemon(daemon::Arguments),
-    /// Write a commented configuration, check it, say what is next
+    /// Write a commented configuration, check it, say what is next; on a terminal, ask for what is missing
     Init(init::Arguments),
     /// Check configuration, watches, templates, credentials, hub and scopes
     Check(check::Arguments),

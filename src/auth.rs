@@ -96,11 +96,12 @@ impl<'a> Signed<'a> {
         self.builder
     }
 
-    /// Sends it and reads the answer whole; once more with another token if `is_refusal` says that
-    /// the first was refused, or if it was forbidden and may have ended, and `source` has another one.
+    /// Sends it and reads the answer whole. Where `is_refusal` says that the token is refused, or it
+    /// is forbidden and may have ended, once more each after what `source` can do about it: with the
+    /// same token, once what stands behind it is fresh, then with another one.
     ///
     /// # Errors
-    /// As [`Client::send`]; when no new token can be had, why.
+    /// As [`Client::send`]; when nothing can be done about a refusal, why.
     pub(crate) async fn send(
         self,
         client: &Client,
@@ -109,20 +110,22 @@ impl<'a> Signed<'a> {
         source: &impl Renew,
     ) -> Result<Reply, Failure> {
         let again = self.builder.try_clone();
-        let reply = client.send(self.builder, writes).await?;
+        let mut reply = client.send(self.builder, writes).await?;
         let (Some(token), Some(again)) = (self.token, again) else {
             return Ok(reply);
         };
-        if !is_refusal(&reply) && !source.may_have_ended(token, &reply) {
-            if reply.status < 300 {
-                source.accepted(token);
+        let mut token = token.clone();
+        for step in [Step::Refresh, Step::Replace] {
+            if !is_refusal(&reply) && !source.may_have_ended(&token, &reply) {
+                break;
             }
-            return Ok(reply);
+            if let Some(next) = step.taken(source, &token).await?
+                && let Some(again) = again.try_clone()
+            {
+                reply = client.send(next.sign(again), writes).await?;
+                token = next;
+            }
         }
-        let Some(token) = source.renewed(token).await? else {
-            return Ok(reply);
-        };
-        let reply = client.send(token.sign(again), writes).await?;
         if !is_refusal(&reply) && reply.status < 300 {
             source.accepted(&token);
         }
@@ -130,8 +133,36 @@ impl<'a> Signed<'a> {
     }
 }
 
-/// Where another token comes from after a refusal: a credential, or a hub that makes them.
+/// What is done about a refused token, in this order.
+#[derive(Clone, Copy)]
+enum Step {
+    Refresh,
+    Replace,
+}
+
+impl Step {
+    /// The token to try next, if there is one.
+    async fn taken(self, source: &impl Renew, refused: &Token) -> Result<Option<Token>, Failure> {
+        match self {
+            Self::Refresh => {
+                let refreshed = source.refreshed(refused).await?;
+                Ok(refreshed.then(|| refused.clone()))
+            }
+            Self::Replace => source.renewed(refused).await,
+        }
+    }
+}
+
+/// What helps after a refusal: a credential, or a hub that makes tokens.
 pub(crate) trait Renew {
+    /// Whether what stands behind `refused` was made fresh, so that the same token may be good again.
+    ///
+    /// # Errors
+    /// When it can't be, why.
+    async fn refreshed(&self, _refused: &Token) -> Result<bool, Failure> {
+        Ok(false)
+    }
+
     /// Another token after `refused`, if there is one.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::classify::Call;
-use super::{Jupyter, text};
+use super::{Jupyter, swan, text};
 use crate::auth::Token;
 use crate::config::checked::Hub;
 use crate::destination::terms::Accepted;
@@ -88,12 +88,13 @@ impl Jupyter {
             );
             return Code::TokenUnknown.failure(what).advise(advice);
         }
-        let page = format!("make a token at {base}hub/token");
+        let (lapsed, login) = swan::lapsed(self.hub.as_ref());
+        let page = format!("{login}make a token at {base}hub/token");
         if let Some(accepted) =
             memory.filter(|memory| memory.fingerprint == token.secret().fingerprint())
         {
             let what = format!(
-                "{base} accepted the token until {} and refuses it now: it has expired or was revoked",
+                "{base} accepted the token until {} and refuses it now: it has expired or was revoked{lapsed}",
                 accepted.at
             );
             return Code::TokenExpired.failure(what).advise(format!(
@@ -108,7 +109,7 @@ impl Jupyter {
             ""
         };
         let what = format!(
-            "{base} does not know the token from {}{hint}",
+            "{base} does not know the token from {}{hint}{lapsed}",
             token.origin()
         );
         Code::TokenUnknown

@@ -2,7 +2,7 @@
 //! one for each user, with what a delivery needs, kept in memory only.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -69,14 +69,28 @@ impl Mint {
     }
 }
 
-/// The tokens of one user.
+/// The tokens of one user, for one call.
 struct Minted<'a> {
     jupyter: &'a Jupyter,
     at: (&'a Hub, &'a Mint),
     user: String,
+    /// The cookies of when the call was sent, where a login makes the tokens.
+    login: Option<Token>,
+    /// Those of a later login, on which a refused token was tried again.
+    fresh: OnceLock<Token>,
 }
 
 impl Renew for Minted<'_> {
+    /// A hub that can't refresh its user's sign-on refuses their tokens too; a login brings it up to
+    /// date, and the same token is good again unless the user was forgotten meanwhile.
+    async fn refreshed(&self, _: &Token) -> Result<bool, Failure> {
+        let Some(login) = &self.login else {
+            return Ok(false);
+        };
+        let fresh = self.jupyter.credential.renewed(login).await?;
+        Ok(fresh.is_some_and(|fresh| self.fresh.set(fresh).is_ok()))
+    }
+
     async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
         let (hub, mint) = self.at;
         let version = self.jupyter.credential.version();
@@ -87,6 +101,9 @@ impl Renew for Minted<'_> {
 
     fn accepted(&self, token: &Token) {
         self.jupyter.engine(self.at.1, &self.user).accepted(token);
+        if let Some(fresh) = self.fresh.get() {
+            self.jupyter.credential.accepted(fresh);
+        }
     }
 }
 
@@ -107,7 +124,8 @@ impl Jupyter {
         Ok((user, token))
     }
 
-    /// Sends a request, once more with a new token if the one that it bears is refused.
+    /// Sends a request, and again if the token that it bears is refused: after a new login, then
+    /// with a new token.
     pub(super) async fn send_minted(
         &self,
         (hub, mint): (&Hub, &Mint),
@@ -118,10 +136,16 @@ impl Jupyter {
         let Some(user) = request.token().and_then(|token| mint.owner(token)) else {
             return self.client.send(request.into_request(), writes).await;
         };
+        let login = match self.credential.may_be_cookies() {
+            true => Some(self.credential.token().await?),
+            false => None,
+        };
         let minted = Minted {
             jupyter: self,
             at: (hub, mint),
             user,
+            login,
+            fresh: OnceLock::new(),
         };
         request
             .send(&self.client, writes, is_refusal, &minted)

@@ -95,6 +95,20 @@ pub(super) fn advice(hub: &Hub) -> Option<String> {
     }
 }
 
+/// A token that SWAN refuses may be well: what to say of it, and to do before a new one is made.
+pub(super) fn lapsed(hub: Option<&Hub>) -> (&'static str, String) {
+    match hub.filter(|hub| hub.profile == Profile::Swan) {
+        None => ("", String::new()),
+        Some(hub) => (
+            "; or SWAN can't renew its owner's sign-on, or has forgotten who was not seen for hours",
+            format!(
+                "have its owner log in at {} in a browser: if only the sign-on had lapsed, the same token is good again and delivery goes on by itself; if not, ",
+                hub.url
+            ),
+        ),
+    }
+}
+
 /// Whether options have names that only SWAN has, or had until 2024.
 fn are_of_swan(options: &Value) -> bool {
     const NAMES: [&str; 5] = [

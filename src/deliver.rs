@@ -70,7 +70,9 @@ async fn attempt(desk: &Desk, job: &Claimed) -> Result<(Created, Option<String>)
     };
     let _permits = desk.permit(&job.order.destination, &job.user).await;
     sweep_once(desk, job, &place, &notebook.path).await?;
-    Ok(create(desk, job, &place, (&notebook, chosen.path())).await?)
+    let created = create(desk, job, &place, (&notebook, chosen.path())).await;
+    place.leave().await;
+    Ok(created?)
 }
 
 /// Records what the job does now; an error if it is no longer ours.

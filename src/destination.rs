@@ -81,6 +81,18 @@ impl Destination {
         }
     }
 
+    /// Whether it answers at all, which is no sign of life of any user there; the last report with
+    /// what is new of it.
+    ///
+    /// # Errors
+    /// As [`Self::probe`].
+    pub async fn glance(&self, last: Report) -> Result<Report, Failure> {
+        match self {
+            Self::Jupyter(jupyter) => jupyter.glance(last).await,
+            _ => Ok(last),
+        }
+    }
+
     /// Authenticates, makes sure that the user's server runs, and returns a place to create in.
     ///
     /// # Errors
@@ -205,6 +217,13 @@ impl Place<'_> {
             Self::Directory(directory) => directory.url(path),
             Self::Superfacility(place) => Some(place.url(path)),
             Self::Command(place) => place.url(path),
+        }
+    }
+
+    /// Says that a delivery there is over.
+    pub async fn leave(&self) {
+        if let Self::Jupyter(place) = self {
+            place.leave().await;
         }
     }
 

@@ -3,6 +3,7 @@
 //! Reports what it saw and never decides about retries. When a user's server may be started belongs
 //! to the server and not to a job: [`crate::spawns`].
 
+mod beat;
 mod classify;
 mod contents;
 mod hub;
@@ -10,6 +11,7 @@ mod mint;
 mod probe;
 mod scopes;
 mod spawn;
+mod stop;
 mod swan;
 
 use std::collections::{HashMap, HashSet};
@@ -34,6 +36,8 @@ use swan::Home;
 
 /// One hub or server.
 pub struct Jupyter {
+    /// Of the destination.
+    name: String,
     client: Client,
     base: Url,
     /// What only a hub has.
@@ -78,6 +82,7 @@ impl Jupyter {
             _ => None,
         };
         Ok(Self {
+            name: table.name.clone(),
             client,
             mint: mint.map(|life| Mint::new(life, &table.name, ledger.is_none())),
             base: base.clone(),
@@ -122,12 +127,14 @@ impl Jupyter {
             user,
             server: running.url,
             home: running.home,
+            is_own: running.is_own,
         };
         let Some(hub) = &self.hub else {
             let token = self.credential.token().await?;
             let running = Running {
                 url: self.base.clone(),
                 home: Home::Root,
+                is_own: false,
             };
             return Ok(place(String::new(), running, token));
         };

@@ -24,6 +24,7 @@ mod restore;
 mod runs;
 mod schema;
 mod select;
+mod servers;
 mod spawns;
 mod sql;
 mod templates;

@@ -56,6 +56,9 @@ pub struct Paces {
     pub ramp: Duration,
     /// Between two looks at the ledger, where nothing hints at something new.
     pub poll: Duration,
+    /// Between two signs of life of a user whose token is to stay good; sites forget users that were
+    /// not seen for hours.
+    pub heartbeat: Duration,
     /// Between two looks for runs whose history is too old.
     pub prune: Duration,
     /// How long a trigger file must be unchanged.
@@ -91,6 +94,7 @@ impl Default for Paces {
             lease: seconds(60),
             ramp: seconds(5),
             poll: seconds(5),
+            heartbeat: seconds(2400),
             prune: seconds(3600),
             spool_settle: seconds(2),
             spool_patience: seconds(30),
@@ -118,6 +122,7 @@ impl Paces {
             lease: one(self.lease),
             ramp: one(self.ramp),
             poll: one(self.poll),
+            heartbeat: one(self.heartbeat),
             prune: one(self.prune),
             spool_settle: one(self.spool_settle),
             spool_patience: one(self.spool_patience),

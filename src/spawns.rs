@@ -1,4 +1,5 @@
-//! When a user's server may be started: one rule over the starts of the last hours on its hub.
+//! When a user's server may be started: one rule over the starts of the last hours on its hub; and
+//! which server is nbcourier's own and unused.
 //!
 //! One start at a time for each server, so many an hour on a hub, and slowly where starts fail: a
 //! hub may shut itself down after a few failures in a row (`JupyterHub.consecutive_failure_limit`
@@ -43,6 +44,40 @@ pub struct Start {
     pub ends_by: i64,
     /// When it was over, and whether the server ran then.
     pub ended: Option<(i64, bool)>,
+}
+
+/// A server that nbcourier started, and that may still run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Whose server.
+    pub server: String,
+    /// When the hub says that it was started, which tells it from a later one.
+    pub started_at: i64,
+    /// When nbcourier used it last.
+    pub used_at: i64,
+}
+
+impl Start {
+    /// Whether it made the server of which the hub says that it was started then; `slack` is by how
+    /// much two clocks may differ.
+    #[must_use]
+    pub fn made(&self, started_at: i64, slack: Duration) -> bool {
+        let slack = millis(slack);
+        let Some((ended_at, true)) = self.ended else {
+            return false;
+        };
+        let span = self.begun_at.saturating_sub(slack)..=ended_at.saturating_add(slack);
+        span.contains(&started_at)
+    }
+}
+
+impl Started {
+    /// Whether it is the server that runs now (started then, used last then, as the hub says), and
+    /// nobody has used it since nbcourier did, or within `slack` afterwards.
+    #[must_use]
+    pub fn is_unused(&self, started_at: i64, active_at: i64, slack: Duration) -> bool {
+        self.started_at == started_at && active_at <= self.used_at.saturating_add(millis(slack))
+    }
 }
 
 /// Why a server may not be started now.

@@ -3,6 +3,7 @@
 //! It never ends because of a failure: whatever an attempt comes to is written into the ledger,
 //! and where the ledger can't be written the loop waits until it can.
 
+mod guest;
 mod lease;
 mod probe;
 mod turns;
@@ -20,6 +21,7 @@ use crate::deliver::{Desk, deliver};
 use crate::failure::{Code, Failure};
 use crate::job::{JobState, Next, Outcome, advance, millis};
 use crate::ledger::{Claimed, Finished, LedgerError};
+use guest::Guest;
 use lease::{Lease, Leases};
 use turns::Turns;
 use upkeep::Upkeep;
@@ -42,12 +44,14 @@ pub async fn run(desk: Arc<Desk>, ready: Arc<Notify>, mut stop: watch::Receiver<
     };
     let mut upkeep = Upkeep::new(&desk.config.paces);
     let mut probes = probe::Probes::default();
+    let mut guest = Guest::default();
     while !*stop.borrow() {
         upkeep.look(&desk, &worker.leases).await;
         let pause = worker.claim_due(&desk).await;
         probes.survey(&desk, &mut worker);
         probes.survey_templates(&desk, &mut worker);
         probes.start_due(&desk, &mut worker).await;
+        guest.look(&desk, &mut worker);
         let pause = pause.min(probe::Probes::pause(&desk));
         tokio::select! {
             () = ready.notified() => {}

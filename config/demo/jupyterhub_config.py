@@ -52,7 +52,7 @@ c.JupyterHub.load_roles = [
         "scopes": [
             f"{scope}!user={user}"
             for user in users
-            for scope in ("access:servers", "read:servers", "start:servers")
+            for scope in ("access:servers", "read:servers", "start:servers", "delete:servers")
         ],
         "services": ["nbcourier"],
     },

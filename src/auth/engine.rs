@@ -152,6 +152,13 @@ impl Engine {
         held.is_some_and(|held| Instant::now() >= held.is_old_from)
     }
 
+    /// Whether this is the token of now.
+    #[must_use]
+    pub fn holds(&self, token: &Token) -> bool {
+        let slot = self.slot();
+        slot.held.as_ref().is_some_and(|held| held.token == *token)
+    }
+
     /// Remembers that a token was accepted: refused later, it is worth another one.
     pub fn accepted(&self, token: &Token) {
         let mut slot = self.slot();

@@ -18,7 +18,7 @@ use super::values::{base_url, has_placeholder, link, object, path, pattern_text,
 const KINDS: [&str; 5] = ["hub", "server", "path", "superfacility", "command"];
 
 /// The keys that only some kinds know.
-const SPECIAL: [(&str, &[&str]); 14] = [
+const SPECIAL: [(&str, &[&str]); 16] = [
     ("user", &["hub", "command"]),
     ("users", &["hub", "command"]),
     ("server_name", &["hub"]),
@@ -27,6 +27,8 @@ const SPECIAL: [(&str, &[&str]); 14] = [
     ("spawn_options", &["hub"]),
     ("spawn_timeout", &["hub"]),
     ("max_spawns_per_hour", &["hub"]),
+    ("stop_after", &["hub"]),
+    ("keep_alive", &["hub"]),
     ("ca_file", &["hub", "server", "superfacility", "command"]),
     ("pin_sha256", &["hub", "server"]),
     ("auth", &["hub", "server", "superfacility", "command"]),
@@ -115,6 +117,8 @@ fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
     });
     let spawn_timeout = table.read("spawn_timeout", some_time);
     let max_spawns_per_hour = table.read("max_spawns_per_hour", some);
+    let stop_after = table.read("stop_after", time_or_off);
+    let keep_alive = table.read("keep_alive", Item::flag).unwrap_or(false);
     let ca_file = table.read("ca_file", path);
     let pin_sha256 = table.read("pin_sha256", pin);
     let auth = auth(table);
@@ -135,6 +139,8 @@ fn hub(table: &Table<'_>, item: &Item<'_>) -> Option<Kind> {
         spawn_options,
         spawn_timeout: spawn_timeout.unwrap_or(Duration::from_secs(600)),
         max_spawns_per_hour: max_spawns_per_hour.unwrap_or(60),
+        stop_after: stop_after.unwrap_or(Some(Duration::from_secs(1800))),
+        keep_alive,
         ca_file,
         pin_sha256,
     }))
@@ -204,6 +210,14 @@ fn pin(item: &Item<'_>) -> Option<[u8; 32]> {
     }
     let byte = |at: usize| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap_or_default();
     Some(std::array::from_fn(byte))
+}
+
+/// A time, or "off", which is none.
+fn time_or_off(item: &Item<'_>) -> Option<Option<Duration>> {
+    match item.value {
+        DeValue::String(text) if text == "off" => Some(None),
+        _ => some_time(item).map(Some),
+    }
 }
 
 fn some(item: &Item<'_>) -> Option<u32> {

@@ -39,6 +39,8 @@ pub struct Desk {
     rendering: Mutex<HashSet<i64>>,
     /// Notebooks that may be rendered at once.
     turns: Semaphore,
+    /// What each destination said of itself when it was asked last.
+    reports: Mutex<HashMap<String, Report>>,
     /// True once the daemon stops.
     stop: watch::Receiver<bool>,
 }
@@ -65,6 +67,7 @@ impl Desk {
             warned: Mutex::default(),
             rendering: Mutex::default(),
             turns: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            reports: Mutex::default(),
             stop,
         }
     }
@@ -147,6 +150,34 @@ impl Desk {
             }
         }
         Ok(report)
+    }
+
+    /// Asks a destination as [`Self::probe`] does, unless nothing but the hour speaks for it
+    /// (`is_routine`) and a hub would take that for a sign of life of a user: kept alive is only who
+    /// is to be. What the hub said last holds then, as long as it answers at all.
+    ///
+    /// # Errors
+    /// As [`Self::probe`].
+    pub async fn survey(&self, name: &str, is_routine: bool) -> Result<Report, Failure> {
+        let report = match self.last_report(name).filter(|_| is_routine) {
+            Some(last) if last.is_activity && !self.keeps_alive(name) => {
+                self.destination(name)?.glance(last).await?
+            }
+            _ => self.probe(name, None).await?,
+        };
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.insert(name.to_owned(), report.clone());
+        Ok(report)
+    }
+
+    fn last_report(&self, name: &str) -> Option<Report> {
+        let reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.get(name).cloned()
+    }
+
+    fn keeps_alive(&self, name: &str) -> bool {
+        let kind = self.config.destination(name).map(|table| &table.kind);
+        matches!(kind, Some(checked::Kind::Hub(hub)) if hub.keep_alive)
     }
 
     /// The credential that a destination accepted last.

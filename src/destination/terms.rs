@@ -15,6 +15,10 @@ pub struct Report {
     pub server: String,
     /// What works, but should be otherwise.
     pub warnings: Vec<Warning>,
+    /// That its clock and this machine's differ.
+    pub clock: Option<Warning>,
+    /// What is worth knowing to who checks, and no trouble.
+    pub remarks: Vec<Warning>,
     /// Tells the accepted token from others; see [`crate::config::secret::Secret::fingerprint`].
     pub token_fingerprint: Option<String>,
     /// When the token ends (RFC 3339), if the hub tells.
@@ -23,6 +27,8 @@ pub struct Report {
     pub credential: String,
     /// The token is replaced by itself before it ends.
     pub is_renewed: bool,
+    /// It was asked in a user's name, which a hub takes for a sign of life of that user.
+    pub is_activity: bool,
 }
 
 /// What to do about a token that ends soon.
@@ -47,6 +53,11 @@ pub fn ending(what: &str, end: Timestamp, now: Timestamp) -> Option<String> {
 }
 
 impl Report {
+    /// All that works, but should be otherwise.
+    pub fn troubles(&self) -> impl Iterator<Item = &Warning> {
+        self.warnings.iter().chain(&self.clock)
+    }
+
     /// That the token ends soon, if it is a person's to replace it.
     #[must_use]
     pub fn ending(&self, now: Timestamp) -> Option<String> {

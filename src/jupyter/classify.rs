@@ -17,10 +17,14 @@ pub(super) enum Call {
     Model,
     /// Hub: start a server.
     Spawn,
+    /// Hub: stop a server.
+    Stop,
     /// Hub: make a token.
     Mint,
     /// Server: its version, without a credential.
     ServerVersion,
+    /// Server: whether anybody uses it.
+    Use,
     /// Server: what stands under a name.
     Look,
     /// Server: make a directory.
@@ -34,11 +38,20 @@ pub(super) enum Call {
 }
 
 use Call::{
-    Delete, Look, MakeDirectory, Mint, Model, Rename, ServerVersion, Spawn, Upload, Version, WhoAmI,
+    Delete, Look, MakeDirectory, Mint, Model, Rename, ServerVersion, Spawn, Stop, Upload, Use,
+    Version, WhoAmI,
 };
 
 /// Calls to a user's server.
-const SERVER: &[Call] = &[ServerVersion, Look, MakeDirectory, Upload, Rename, Delete];
+const SERVER: &[Call] = &[
+    ServerVersion,
+    Use,
+    Look,
+    MakeDirectory,
+    Upload,
+    Rename,
+    Delete,
+];
 /// Calls after whose lost answer it is not known what stands there.
 const WRITES: &[Call] = &[MakeDirectory, Upload, Rename, Delete];
 /// All calls.
@@ -47,8 +60,10 @@ const ANY: &[Call] = &[
     WhoAmI,
     Model,
     Spawn,
+    Stop,
     Mint,
     ServerVersion,
+    Use,
     Look,
     MakeDirectory,
     Upload,
@@ -72,7 +87,9 @@ impl Call {
             WhoAmI => "asking whose token this is",
             Model => "asking for the user's servers",
             Spawn => "starting the server",
+            Stop => "stopping the server",
             Mint => "having a token made",
+            Use => "asking whether the server is used",
             Look => "looking for the notebook",
             MakeDirectory => "making the directory",
             Upload => "uploading the notebook",
@@ -170,7 +187,7 @@ const RULES: &[Rule] = &[
         Code::LoginNeeded,
     ),
     (
-        &[Spawn, Model, Mint],
+        &[Spawn, Stop, Model, Mint],
         403,
         None,
         "invalid credentials",
@@ -178,11 +195,17 @@ const RULES: &[Rule] = &[
     ),
     // Without any words when nobody is known by the token.
     (&[Mint], 403, JSON, "\"message\": null", Code::TokenUnknown),
-    (&[Spawn, Model, Mint], 403, None, "", Code::ScopeMissing),
+    (
+        &[Spawn, Stop, Model, Mint],
+        403,
+        None,
+        "",
+        Code::ScopeMissing,
+    ),
     (&[Mint], 400, None, "", Code::TokenRequestRefused),
-    (&[Spawn, Model], 404, None, "", Code::UserUnknown),
+    (&[Spawn, Stop, Model], 404, None, "", Code::UserUnknown),
     // Starting a server.
-    (&[Spawn], 400, None, "pending", Code::ServerStopped),
+    (&[Spawn, Stop], 400, None, "pending", Code::ServerStopped),
     (&[Spawn], 400, None, "", Code::SpawnRefused),
     (&[Spawn], 500, None, "", Code::SpawnFailed),
     // Something else lives there.

@@ -27,11 +27,19 @@ pub struct JupyterPlace<'a> {
     pub(super) user: String,
     pub(super) server: Url,
     pub(super) home: Home,
+    pub(super) is_own: bool,
 }
 
 impl JupyterPlace<'_> {
     pub(crate) fn user(&self) -> &str {
         &self.user
+    }
+
+    /// Records that a server of nbcourier's own was used until now.
+    pub(crate) async fn leave(&self) {
+        if self.is_own {
+            self.jupyter.used(&self.user).await;
+        }
     }
 
     /// Where a person opens the notebook: on a hub a link that starts the server after the login.

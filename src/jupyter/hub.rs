@@ -1,5 +1,6 @@
 //! The hub's REST API: whose token, which servers.
 
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
@@ -30,8 +31,37 @@ pub(super) enum Server {
     Stopped,
     Starting,
     Stopping,
-    /// Its URL, and the options that it was started with; null if they can't be seen.
-    Ready(String, Value),
+    Ready(Ready),
+}
+
+/// A server that runs, in the hub's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ready {
+    /// The path of its URL.
+    pub(super) path: String,
+    /// The options that it was started with; null if they can't be seen.
+    pub(super) options: Value,
+    /// When it was started, milliseconds since 1970, UTC.
+    pub(super) started_at: Option<i64>,
+    /// When somebody used it last.
+    pub(super) active_at: Option<i64>,
+}
+
+impl Ready {
+    fn of(server: &Value) -> Self {
+        Self {
+            path: text(server, "url").to_owned(),
+            options: server["user_options"].clone(),
+            started_at: time(server, "started"),
+            active_at: time(server, "last_activity"),
+        }
+    }
+}
+
+/// The time of a JSON field, milliseconds since 1970, UTC.
+pub(super) fn time(value: &Value, field: &str) -> Option<i64> {
+    let time: Timestamp = text(value, field).parse().ok()?;
+    Some(time.as_millisecond())
 }
 
 /// The name of the user whom a token belongs to.
@@ -142,10 +172,7 @@ impl Jupyter {
         Ok(
             match (server["ready"].as_bool(), server["pending"].as_str()) {
                 (_, Some("stop")) => Server::Stopping,
-                (Some(true), _) => Server::Ready(
-                    text(server, "url").to_owned(),
-                    server["user_options"].clone(),
-                ),
+                (Some(true), _) => Server::Ready(Ready::of(server)),
                 (_, Some(_)) => Server::Starting,
                 _ => Server::Stopped,
             },

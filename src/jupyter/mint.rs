@@ -1,8 +1,10 @@
 //! A hub's own short-lived tokens, made with a credential that may make them and does nothing else:
 //! one for each user, with what a delivery needs, kept in memory only.
 
+mod minted;
+
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -12,7 +14,7 @@ use super::classify::{Call, classify};
 use super::hub::{owner_of, segment};
 use super::scopes::Scopes;
 use super::{Jupyter, lock, text};
-use crate::auth::{Engine, Fetched, Renew, Signed, Token};
+use crate::auth::{Engine, Fetched, Signed, Token};
 use crate::config::checked::{Hub, Scheme};
 use crate::config::secret::Secret;
 use crate::destination::terms::{Accepted, Report, Warning};
@@ -24,6 +26,9 @@ const LOOK: Duration = Duration::from_secs(15 * 60);
 
 /// How long a token lives that was made by cookies.
 pub(super) const OF_COOKIES: Duration = Duration::from_secs(3600);
+
+/// The scope that stopping a server needs.
+const STOP: &str = "delete:servers";
 
 /// Tokens of one user whose owner is remembered.
 const REMEMBERED: usize = 8;
@@ -37,6 +42,8 @@ pub(super) struct Mint {
     engines: Mutex<HashMap<String, Arc<Engine>>>,
     /// Fingerprints, and the users they are of.
     owners: Mutex<Vec<(String, String)>>,
+    /// The login with which each user's token was made or last accepted.
+    logins: Mutex<HashMap<String, Token>>,
 }
 
 impl Mint {
@@ -49,7 +56,19 @@ impl Mint {
             note: format!("nbcourier on {host} for [destination.{destination}]"),
             engines: Mutex::default(),
             owners: Mutex::default(),
+            logins: Mutex::default(),
         }
+    }
+
+    /// The users for whom there is a token, or was until it ended.
+    pub(super) fn users(&self) -> Vec<String> {
+        let engines = lock(&self.engines);
+        let held = engines.iter().filter(|(_, engine)| engine.left().is_some());
+        held.map(|(user, _)| user.clone()).collect()
+    }
+
+    fn was_good(&self, user: &str, login: &Token) {
+        lock(&self.logins).insert(user.to_owned(), login.clone());
     }
 
     fn remember(&self, token: &Secret, user: &str) {
@@ -69,44 +88,6 @@ impl Mint {
     }
 }
 
-/// The tokens of one user, for one call.
-struct Minted<'a> {
-    jupyter: &'a Jupyter,
-    at: (&'a Hub, &'a Mint),
-    user: String,
-    /// The cookies of when the call was sent, where a login makes the tokens.
-    login: Option<Token>,
-    /// Those of a later login, on which a refused token was tried again.
-    fresh: OnceLock<Token>,
-}
-
-impl Renew for Minted<'_> {
-    /// A hub that can't refresh its user's sign-on refuses their tokens too; a login brings it up to
-    /// date, and the same token is good again unless the user was forgotten meanwhile.
-    async fn refreshed(&self, _: &Token) -> Result<bool, Failure> {
-        let Some(login) = &self.login else {
-            return Ok(false);
-        };
-        let fresh = self.jupyter.credential.renewed(login).await?;
-        Ok(fresh.is_some_and(|fresh| self.fresh.set(fresh).is_ok()))
-    }
-
-    async fn renewed(&self, refused: &Token) -> Result<Option<Token>, Failure> {
-        let (hub, mint) = self.at;
-        let version = self.jupyter.credential.version();
-        let fetch = |_| self.jupyter.make(hub, mint, &self.user);
-        let engine = self.jupyter.engine(mint, &self.user);
-        engine.renewed(refused, version, fetch).await
-    }
-
-    fn accepted(&self, token: &Token) {
-        self.jupyter.engine(self.at.1, &self.user).accepted(token);
-        if let Some(fresh) = self.fresh.get() {
-            self.jupyter.credential.accepted(fresh);
-        }
-    }
-}
-
 impl Jupyter {
     /// The user, and a token of theirs.
     pub(super) async fn minted_for(
@@ -122,34 +103,6 @@ impl Jupyter {
         let fetch = |_| self.make(hub, mint, &user);
         let token = engine.token(self.credential.version(), fetch).await?;
         Ok((user, token))
-    }
-
-    /// Sends a request, and again if the token that it bears is refused: after a new login, then
-    /// with a new token.
-    pub(super) async fn send_minted(
-        &self,
-        (hub, mint): (&Hub, &Mint),
-        request: Signed<'_>,
-        writes: bool,
-        is_refusal: impl Fn(&Reply) -> bool,
-    ) -> Result<Reply, Failure> {
-        let Some(user) = request.token().and_then(|token| mint.owner(token)) else {
-            return self.client.send(request.into_request(), writes).await;
-        };
-        let login = match self.credential.may_be_cookies() {
-            true => Some(self.credential.token().await?),
-            false => None,
-        };
-        let minted = Minted {
-            jupyter: self,
-            at: (hub, mint),
-            user,
-            login,
-            fresh: OnceLock::new(),
-        };
-        request
-            .send(&self.client, writes, is_refusal, &minted)
-            .await
     }
 
     /// Whether the credential may make what a delivery needs, and then the probe with it.
@@ -211,11 +164,7 @@ impl Jupyter {
         let version = self.ask_strongly(Call::Version, version, 200).await?.json();
         let scopes = wanted(text(&version, "version"), hub, user);
         let strong = self.credential.token().await?;
-        let url = self.url(&format!("hub/api/users/{}/tokens", segment(user)))?;
-        let request = self.request(Method::POST, url, Some(&strong)).json(&json!({
-            "note": mint.note, "expires_in": mint.life.as_secs().max(1), "scopes": scopes,
-        }));
-        let reply = match self.ask_strongly(Call::Mint, request, 201).await {
+        let reply = match self.ask_to_make((mint, user), &strong, scopes).await {
             Err(failure) if failure.code == Code::ScopeMissing => {
                 return Err(self.not_made(user, failure).await);
             }
@@ -226,12 +175,39 @@ impl Jupyter {
         };
         let secret = Secret::new(made.to_owned());
         mint.remember(&secret, user);
+        mint.was_good(user, &strong);
         let origin = format!("{}, a token of {user} that the hub made", strong.origin());
         Ok(Fetched {
             token: Token::issued(secret, origin, Scheme::Token),
             life: Some(mint.life),
             is_assumed: false,
         })
+    }
+
+    /// Who may not stop servers gets a token that can't, and notebooks all the same.
+    async fn ask_to_make(
+        &self,
+        (mint, user): (&Mint, &str),
+        strong: &Token,
+        mut scopes: Vec<String>,
+    ) -> Result<Reply, Failure> {
+        let url = self.url(&format!("hub/api/users/{}/tokens", segment(user)))?;
+        let ask = async |scopes: &[String]| {
+            let request = self.request(Method::POST, url.clone(), Some(strong));
+            let request = request.json(&json!({
+                "note": mint.note, "expires_in": mint.life.as_secs().max(1), "scopes": scopes,
+            }));
+            self.ask_strongly(Call::Mint, request, 201).await
+        };
+        match ask(&scopes).await {
+            Err(failure)
+                if failure.code == Code::TokenRequestRefused && failure.what.contains(STOP) =>
+            {
+                scopes.retain(|scope| !scope.starts_with(STOP));
+                ask(&scopes).await
+            }
+            reply => reply,
+        }
     }
 
     /// The hub says the same of a user that it doesn't know and of one that the credential may make
@@ -275,7 +251,10 @@ fn wanted(version: &str, hub: &Hub, user: &str) -> Vec<String> {
         (true, true) => Some("start:servers"),
         (true, false) => Some("servers"),
     };
-    let scopes = ["access:servers", "read:servers"].into_iter().chain(start);
+    // Before, `servers` stops them too.
+    let stop = (major >= 6 && hub.spawn && hub.stop_after.is_some()).then_some(STOP);
+    let scopes = ["access:servers", "read:servers"].into_iter();
+    let scopes = scopes.chain(start).chain(stop);
     scopes.map(|scope| format!("{scope}!user={user}")).collect()
 }
 

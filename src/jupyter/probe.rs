@@ -23,13 +23,8 @@ impl Jupyter {
         user: Option<&str>,
         memory: Option<&Accepted>,
     ) -> Result<Report, Failure> {
-        let reply = self
-            .ask(Call::Version, self.get(self.url("hub/api/")?, None), &[200])
-            .await?;
+        let reply = self.hub_version().await?;
         let version = reply.json();
-        if version["version"].is_null() {
-            return Err(Code::NotAHub.failure(format!("{} is no JupyterHub", self.base)));
-        }
         let owner = self.who_am_i(token, memory).await?;
         let user = match user {
             Some(user) => user.to_owned(),
@@ -38,7 +33,7 @@ impl Jupyter {
         let scopes = Scopes::of(&owner);
         diagnose(hub, &owner, &scopes, &user)?;
         let server = match self.server(hub, token, &user).await? {
-            Server::Ready(..) => "server running",
+            Server::Ready(_) => "server running",
             Server::Starting => "server starting",
             Server::Stopping => "server stopping",
             Server::Stopped => "server stopped",
@@ -51,8 +46,9 @@ impl Jupyter {
                 .map(|what| Warning::new(what, "give it a token with fewer rights"))
                 .into_iter()
                 .chain(self.credential.remark().map(Warning::from))
-                .chain(self.skew(&reply))
                 .collect(),
+            clock: self.skew(&reply),
+            remarks: stays_on(hub, &scopes, &user).into_iter().collect(),
             token_fingerprint: Some(token.secret().fingerprint()),
             token_expires_at: self.token_end(token, &owner).await,
             credential: format!(
@@ -63,7 +59,26 @@ impl Jupyter {
                 scopes.words()
             ),
             is_renewed: token.is_issued(),
+            is_activity: owner["kind"] == "user",
             user,
+        })
+    }
+
+    async fn hub_version(&self) -> Result<Reply, Failure> {
+        let request = self.get(self.url("hub/api/")?, None);
+        let reply = self.ask(Call::Version, request, &[200]).await?;
+        match reply.json()["version"].is_null() {
+            true => Err(Code::NotAHub.failure(format!("{} is no JupyterHub", self.base))),
+            false => Ok(reply),
+        }
+    }
+
+    /// The last report, with what a question in nobody's name tells anew.
+    pub(crate) async fn glance(&self, last: Report) -> Result<Report, Failure> {
+        let reply = self.hub_version().await?;
+        Ok(Report {
+            clock: self.skew(&reply),
+            ..last
         })
     }
 
@@ -145,8 +160,8 @@ impl Jupyter {
                 .remark()
                 .map(Warning::from)
                 .into_iter()
-                .chain(self.skew(&reply))
                 .collect(),
+            clock: self.skew(&reply),
             credential: match token.claims() {
                 Some(claims) => format!("the token from {} is accepted; {claims}", token.origin()),
                 None => format!("the token from {} is accepted", token.origin()),
@@ -177,6 +192,18 @@ impl Jupyter {
                 .advise(advice),
         }
     }
+}
+
+/// That the token can't stop the servers that are started with it.
+fn stays_on(hub: &Hub, scopes: &Scopes, user: &str) -> Option<Warning> {
+    let stops = ["delete:servers", "servers", "admin:servers"];
+    let is_wanted = hub.spawn && hub.stop_after.is_some();
+    (is_wanted && !scopes.cover(&stops, user, &hub.server_name)).then(|| {
+        Warning::new(
+            "the token may stop no server, so that those which nbcourier starts and nobody uses stay on",
+            format!("give it the scope delete:servers!user={user} too, or set `stop_after = \"off\"`"),
+        )
+    })
 }
 
 /// Whether a valid token is the right one, from the most particular cause to the most general.

@@ -87,7 +87,7 @@ impl Scopes {
         let far = self.far(NEEDED, "access:servers")?;
         Some(format!(
             "the token may do more than a delivery needs ({far}); make one with access:servers!{users}, \
-             read:servers!{users} and start:servers!{users} only"
+             read:servers!{users}, start:servers!{users} and delete:servers!{users} only"
         ))
     }
 

@@ -3,18 +3,17 @@
 //! The user model and the server itself decide, never the status of the POST: `JupyterHub` 6.1
 //! answers 201 while a spawn is pending if the one before had failed.
 
-mod allowed;
+pub(super) mod allowed;
 mod progress;
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use serde_json::Value;
 use url::Url;
 
 use super::classify::{Call, classify};
-use super::hub::Server;
+use super::hub::{Ready, Server};
 use super::swan::Home;
 use super::{Jupyter, lock};
 use crate::auth::Token;
@@ -31,15 +30,19 @@ pub(super) struct Running {
     pub(super) url: Url,
     /// Where its user's paths begin.
     pub(super) home: Home,
+    /// Nbcourier started it, and may stop it if nobody uses it.
+    pub(super) is_own: bool,
 }
 
 /// What is known of one user's server.
 #[derive(Default)]
 pub(super) struct Gate {
+    /// When it was last recorded that nbcourier used it.
+    pub(super) noted: Mutex<Option<Instant>>,
     /// What it was when it was last found ready.
     ready: Mutex<Option<Running>>,
     /// Held by the one who starts it; what the last start failed by, in the hub's words.
-    starts: tokio::sync::Mutex<Option<Failure>>,
+    pub(super) starts: tokio::sync::Mutex<Option<Failure>>,
 }
 
 /// What a hub answered to the wish for a start.
@@ -74,11 +77,14 @@ impl Jupyter {
             return Ok(running);
         }
         match self.start(hub, token, user, last.as_ref()).await {
-            Ok((url, options)) => {
+            Ok((url, ready)) => {
                 self.start_ended(hub, user, true).await;
                 *last = None;
-                let home = self.home((hub, user), token, (&url, &options)).await?;
-                let running = Running { url, home };
+                let is_own = self.is_own((hub, user), &ready).await;
+                let home = self
+                    .home((hub, user), token, (&url, &ready.options))
+                    .await?;
+                let running = Running { url, home, is_own };
                 *lock(&gate.ready) = Some(running.clone());
                 Ok(running)
             }
@@ -97,14 +103,14 @@ impl Jupyter {
         token: &Token,
         user: &str,
         last: Option<&Failure>,
-    ) -> Result<(Url, Value), Failure> {
+    ) -> Result<(Url, Ready), Failure> {
         let deadline = Instant::now() + hub.spawn_timeout;
         let patience = Instant::now() + ROUTE;
         let mut asked = false;
         while Instant::now() < deadline {
             match self.server(hub, token, user).await? {
-                Server::Ready(path, options) => match self.reached(&path).await {
-                    Ok(url) => return Ok((url, options)),
+                Server::Ready(ready) => match self.reached(&ready.path).await {
+                    Ok(url) => return Ok((url, ready)),
                     Err(failure) if failure.code != Code::NoRoute => return Err(failure),
                     // It may have crashed unnoticed: asked for a start, the hub looks.
                     Err(_) if hub.spawn && !asked => {

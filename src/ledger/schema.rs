@@ -9,7 +9,7 @@ use super::engine::Engine;
 const APPLICATION: i64 = 0x6e62_636c;
 
 /// One script a version; script N leads from version N to N + 1. Never edited once released.
-const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6];
 
 /// Times are milliseconds since 1970, UTC. The hot indexes are partial, so that a long history
 /// costs nothing. A hold's four columns are a pattern: NULL matches every job.
@@ -184,6 +184,18 @@ CREATE TABLE spawns (
     succeeded INTEGER
 ) STRICT;
 CREATE INDEX spawns_recent ON spawns (destination, begun_at);
+";
+
+/// Users' servers that were started on behalf of a destination, and may still run.
+const V6: &str = "
+CREATE TABLE servers (
+    hub TEXT NOT NULL,
+    username TEXT NOT NULL,
+    destination TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    PRIMARY KEY (hub, username)
+) STRICT;
 ";
 
 /// What the scripts say, in the words of `PostgreSQL`.

@@ -104,7 +104,7 @@ async fn forget_old(db: &mut AnyConnection, now: i64) -> Result<(), LedgerError>
 }
 
 /// What is remembered of a hub, oldest first.
-async fn starts(db: &mut AnyConnection, hub: &str) -> Result<Vec<Start>, LedgerError> {
+pub(super) async fn starts(db: &mut AnyConnection, hub: &str) -> Result<Vec<Start>, LedgerError> {
     let sql = "SELECT username, begun_at, ends_by, ended_at, succeeded FROM spawns \
                WHERE destination = $1 ORDER BY begun_at, id";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(hub).fetch_all(db).await?;

@@ -207,3 +207,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_server_is_unused_while_nothing_was_seen_there_after_our_own_use() {
+    let server = Started {
+        server: "alice".into(),
+        started_at: 1_000,
+        used_at: 60_000,
+    };
+    let slack = Duration::from_secs(5);
+    for (started_at, active_at, is_unused) in [
+        (1_000, 1_000, true),
+        (1_000, 65_000, true),
+        (1_000, 65_001, false),
+        // Another one, of her own.
+        (1_001, 1_000, false),
+    ] {
+        let told = server.is_unused(started_at, active_at, slack);
+        assert_eq!(told, is_unused, "{started_at} {active_at}");
+    }
+}

@@ -26,6 +26,7 @@ impl Superfacility {
             credential: format!("the token from {} is accepted", token.origin()),
             // The warning is about the client: tokens are renewed by themselves.
             is_renewed: true,
+            ..Report::default()
         })
     }
 

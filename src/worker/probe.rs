@@ -34,7 +34,8 @@ impl Probes {
     }
 
     /// Asks every destination at start, hourly, and when its secret has changed: so a refused
-    /// token is known before the first run ends, and a once accepted one is remembered.
+    /// token is known before the first run ends, its end in time, and a once accepted one is
+    /// remembered. On the hour nothing is asked that keeps a user alive ([`Desk::survey`]).
     pub(super) fn survey(&mut self, desk: &Arc<Desk>, worker: &mut Worker) {
         for table in &desk.config.destinations {
             let version = of_credential(desk, &table.name);
@@ -44,11 +45,12 @@ impl Probes {
             if known.is_some_and(|(at, seen)| at.elapsed() < pause && *seen == version) {
                 continue;
             }
+            let is_routine = well && known.is_some_and(|(_, seen)| *seen == version);
             self.surveyed
                 .insert(table.name.clone(), (Instant::now(), version));
             let (desk, name) = (desk.clone(), table.name.clone());
             worker.tasks.spawn(async move {
-                survey(&desk, &name).await;
+                survey(&desk, &name, is_routine).await;
             });
         }
     }
@@ -128,18 +130,18 @@ pub(super) fn trouble_of(destination: &str) -> String {
     format!("destination {destination}")
 }
 
-async fn survey(desk: &Desk, name: &str) {
+async fn survey(desk: &Desk, name: &str, is_routine: bool) {
     let warning = format!("warning {name}");
-    match desk.probe(name, None).await {
+    match desk.survey(name, is_routine).await {
         Ok(report) => {
             desk.health.clear(&trouble_of(name));
             tell_end(desk, name, &report);
             returned(desk, name).await;
-            if report.warnings.is_empty() {
+            if report.troubles().next().is_none() {
                 desk.health.clear(&warning);
             } else {
                 let join = |of: fn(&Warning) -> &str| {
-                    let each: Vec<&str> = report.warnings.iter().map(of).collect();
+                    let each: Vec<&str> = report.troubles().map(of).collect();
                     each.join("; ")
                 };
                 let what = join(|warning| &warning.what);

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::delivery::write_token;
-use crate::hub::Hub;
-use crate::support::{Room, wait_until};
+use crate::hub::{Hub, request};
+use crate::support::{Room, secrets, wait_until};
 
 /// A room whose runs say for which user they are.
 fn room_for(hub: &Hub, users: &[&str], tables: &str) -> Room {
@@ -168,6 +168,56 @@ fn a_restart_forgets_no_pause_and_a_stop_waits_for_no_server() {
     let alice = begun(&hub, "alice");
     // 0.4 of half a minute.
     assert!(alice.len() == 2 && alice[1] - alice[0] > 12.0, "{alice:?}");
+}
+
+/// Whether a user's server runs.
+fn runs(hub: &Hub, user: &str) -> bool {
+    let (_, model) = hub.api("GET", &format!("users/{user}"), &hub.admin, "");
+    model["servers"][""]["ready"] == true
+}
+
+#[test]
+fn a_server_that_nobody_used_is_stopped_after_a_restart_too_and_no_other_one() {
+    let users = ["ann", "ben", "cat", "dan"];
+    let hub = Hub::of(&["ann", "ben", "cat", "dan"]);
+    let mut room = room_for(&hub, &users, "stop_after = \"8s\"\n");
+    // His own, started by himself.
+    hub.api("POST", "users/dan/server", &hub.admin, "");
+    for (number, user) in (1..).zip(users) {
+        make_run_of(&room, number, user);
+    }
+    room.start();
+    room.await_delivered(4, 90);
+    assert_eq!(room.stop(), 0);
+    room.start();
+    // One looks at files, one computes; the pause of the probes, within which all is ours, is 3 s.
+    std::thread::sleep(Duration::from_secs(4));
+    let use_server = |method: &str, user: &str, path: &str| {
+        let url = format!("{}/user/{user}/api/{path}", hub.url);
+        request(method, &url, &hub.admin, "").0
+    };
+    assert_eq!(use_server("GET", "ben", "contents/runs"), 200);
+    assert_eq!(use_server("POST", "cat", "kernels"), 201);
+    wait_until(40, "ann's server is stopped", || !runs(&hub, "ann"));
+    std::thread::sleep(Duration::from_secs(5));
+    for user in &users[1..] {
+        assert!(runs(&hub, user), "{user}'s is used");
+    }
+    make_run_of(&room, 5, "ann");
+    room.await_delivered(5, 60);
+    assert_eq!(begun(&hub, "ann").len(), 2);
+
+    // Who may not stop it is told so where it is asked for, and of no trouble.
+    let body = "{\"scopes\": [\"access:servers!user=ann\", \"read:servers!user=ann\", \
+                \"start:servers!user=ann\"]}";
+    let (_, made) = hub.api("POST", "users/ann/tokens", &hub.admin, body);
+    let checked = room_for(&hub, &["ann"], "");
+    let token = made["token"].as_str().expect("a token");
+    secrets::note(token);
+    write_token(&checked, token);
+    let told = checked.run(&["check"]);
+    assert_eq!(told.code, 0, "{told:?}");
+    assert!(told.out.contains("may stop no server"), "{told:?}");
 }
 
 /// Stops a daemon that waits for bob's server: the attempt is as if it had never begun.

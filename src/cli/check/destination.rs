@@ -67,7 +67,7 @@ fn reported(name: &str, report: &Report) -> Vec<Check> {
     }
     let warn =
         |warning: &Warning| Check::trouble(name, State::Warning, &warning.what, &warning.advice);
-    warnings.extend(report.warnings.iter().map(warn));
+    warnings.extend(report.troubles().chain(&report.remarks).map(warn));
     let who = Some(report.credential.as_str()).filter(|who| !who.is_empty());
     [Check::ok(name, words.join(", "))]
         .into_iter()

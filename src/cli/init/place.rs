@@ -99,7 +99,7 @@ impl Place {
                 swan.url.trim_end_matches('/')
             ),
             Self::Hub(hub, _) => format!(
-                "make one at {}/hub/token with the scopes access:servers!user, read:servers!user and start:servers!user (JupyterHub 3 to 5: access:servers!user and servers!user)",
+                "make one at {}/hub/token with the scopes access:servers!user, read:servers!user, start:servers!user and delete:servers!user (JupyterHub 3 to 5: access:servers!user and servers!user)",
                 hub.trim_end_matches('/')
             ),
             Self::Server(_) => "`jupyter server list` shows the server's".into(),

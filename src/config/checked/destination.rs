@@ -216,6 +216,11 @@ pub struct Hub {
     pub spawn_timeout: Duration,
     /// Starts of servers in any hour, over all users.
     pub max_spawns_per_hour: u32,
+    /// So long after its last delivery a server is stopped that nbcourier started and nobody used;
+    /// `None` is never.
+    pub stop_after: Option<Duration>,
+    /// Whether the users whose tokens are held are kept from being forgotten.
+    pub keep_alive: bool,
     /// Further certificate authorities, PEM.
     pub ca_file: Option<PathBuf>,
     /// The SHA-256 of the one certificate that is trusted, in their place.

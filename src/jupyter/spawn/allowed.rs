@@ -105,7 +105,7 @@ impl Jupyter {
 }
 
 /// What tells a user's server from the others on the hub. No user's name has a `/`.
-fn server_key(hub: &Hub, user: &str) -> String {
+pub(in crate::jupyter) fn server_key(hub: &Hub, user: &str) -> String {
     match hub.server_name.as_str() {
         "" => user.to_owned(),
         name => format!("{user}/{name}"),

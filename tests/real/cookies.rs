@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::hub::Hub;
+use crate::mint::made;
 use crate::support::{Room, files};
 
 /// A room that delivers to the user of a cookie file.
@@ -41,13 +42,29 @@ fn secrets(room: &Room) -> Vec<String> {
         .collect()
 }
 
+/// Revokes the tokens that nbcourier has of a user.
+pub fn revoke(hub: &Hub, user: &str) {
+    for token in made(hub, user) {
+        let path = format!(
+            "users/{user}/tokens/{}",
+            token["id"].as_str().expect("an id")
+        );
+        assert_eq!(hub.api("DELETE", &path, &hub.admin, "").0, 204);
+    }
+}
+
 #[test]
 fn cookies_that_a_program_had_by_a_login_start_the_users_server_and_deliver_to_it() {
-    let hub = Hub::start();
+    // Users may not stop their servers here.
+    let role = "c.JupyterHub.load_roles.append({'name': 'user', 'scopes': ['read:users!user', \
+                'read:tokens!user', 'tokens!user', 'access:servers!user', 'read:servers!user', \
+                'start:servers!user']})";
+    let hub = Hub::with(&["alice", "bob"], |_| role.to_owned());
     for way in ["name", "print"] {
         let checked = room(&hub, "alice", way).run(&["check"]);
         assert_eq!(checked.code, 0, "{checked:?}");
         assert!(checked.out.contains("user alice"), "{checked:?}");
+        assert!(checked.out.contains("may stop no server"), "{checked:?}");
     }
     let mut room = room(&hub, "alice", "print");
     room.start();
@@ -55,6 +72,13 @@ fn cookies_that_a_program_had_by_a_login_start_the_users_server_and_deliver_to_i
     room.await_delivered(1, 60);
     assert!(hub.home("alice").join("runs/run_000001.ipynb").exists());
     assert!(logins(&room) <= 2, "{} logins", logins(&room));
+    // Its token is revoked: one login, and then another token.
+    let before = logins(&room);
+    revoke(&hub, "alice");
+    hub.stop_server("alice");
+    room.make_run(2);
+    room.await_delivered(2, 60);
+    assert_eq!(logins(&room), before + 1);
     room.kill();
     for file in files(room.dir.path()) {
         let bytes = fs::read(&file).unwrap_or_default();

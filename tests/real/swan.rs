@@ -16,6 +16,7 @@ mod acts;
 mod begin;
 mod login;
 mod tools;
+mod troubles;
 mod works;
 
 /// Where each part listens.

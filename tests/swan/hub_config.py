@@ -84,6 +84,8 @@ hub.allow_named_servers = False
 hub.cleanup_servers = False
 hub.cleanup_proxy = False
 hub.last_activity_interval = 5
+# Seconds; half a minute elsewhere.
+hub.activity_resolution = 1
 hub.tornado_settings = {"slow_spawn_timeout": 15}
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{os.environ['NBC_SWAN_PROXY_PORT']}"

@@ -34,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub use checked::Config;
 pub use mistakes::{Mistake, Mistakes};
 use sheet::Sheet;
+pub(crate) use swan::mistakes as swan_mistakes;
 pub(crate) use values::is_loopback;
 pub use watch::{preset, preset_names};
 

@@ -14,7 +14,7 @@ use crate::jupyter::{Jupyter, JupyterPlace};
 use crate::ledger::Ledger;
 use crate::path::Directory;
 use crate::superfacility::{Superfacility, SuperfacilityPlace};
-pub use terms::{About, Accepted, Found, Report, TOKEN_ENDS, Wanted, Warning, temporary};
+pub use terms::{About, Accepted, Choices, Found, Report, TOKEN_ENDS, Wanted, Warning, temporary};
 
 /// A destination that can be asked and delivered to.
 pub enum Destination {
@@ -90,6 +90,15 @@ impl Destination {
         match self {
             Self::Jupyter(jupyter) => jupyter.glance(last).await,
             _ => Ok(last),
+        }
+    }
+
+    /// What it lets choose from, and what is chosen wrongly; `None` where there is nothing of the
+    /// kind. Starts and writes nothing.
+    pub async fn choices(&self) -> Option<Choices> {
+        match self {
+            Self::Jupyter(jupyter) => jupyter.choices().await,
+            _ => None,
         }
     }
 

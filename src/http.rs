@@ -77,7 +77,9 @@ impl Reply {
     #[must_use]
     pub fn words(&self) -> String {
         let json = self.json();
-        let message = json["message"].as_str().filter(|text| !text.is_empty());
+        // Some answer with a bare text.
+        let message = json["message"].as_str().or(json.as_str());
+        let message = message.filter(|text| !text.is_empty());
         let text = match (message, self.kind) {
             (Some(message), _) => message.to_owned(),
             (None, Kind::Html) => title(&String::from_utf8_lossy(&self.body)),

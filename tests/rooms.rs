@@ -103,6 +103,8 @@ const PURE: &[&str] = &[
     "config/pattern",
     "detect/readiness",
     "detect/identity",
+    "jupyter/swan/form",
+    "jupyter/swan/literal",
 ];
 
 /// What a pure room never names.

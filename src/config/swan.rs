@@ -3,10 +3,13 @@
 //! SWAN checks none of them itself: each mistake is answered `500 error` without a reason, or gives
 //! a server that never comes up. Names and types are those of `SwanSpawner` 1.2.55.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
 use super::item::Item;
+use super::sheet::Sheet;
 use super::table::Table;
 
 /// A name until September 2024 that today's SWAN doesn't know, today's, and how it is written.
@@ -37,6 +40,9 @@ const NEUTRAL: [(&str, &str); 10] = [
     ("path_begins_at", "0"),
     ("file", ""),
 ];
+
+/// What SWAN breaks on where it is absent, although it says nothing.
+const NEEDED: [&str; 3] = ["scriptenv", "use-jupyterlab", "gpu"];
 
 /// What each kind of software must name, with an example.
 const LCG: [(&str, &str); 2] = [
@@ -79,6 +85,53 @@ pub(super) fn options(item: &Item<'_>) -> Option<Value> {
     }
     table.finish();
     Some(Value::Object(sent))
+}
+
+/// What is wrong with options that were sent to SWAN as they were written, each in a few words.
+pub(crate) fn mistakes(options: &Value) -> Vec<String> {
+    let text = format!("spawn_options = {}", inline(options));
+    let sheet = Sheet::new(Path::new(""), text);
+    let tree = sheet.tree();
+    let sent = Table::top(&sheet, &tree).read("spawn_options", self::options);
+    // That follows from each of them is said once.
+    let short = |message: &str| message.replace(&format!(": {ANSWER}"), "");
+    let told = sheet.take_mistakes().into_iter().map(|mistake| {
+        let hint = mistake.hint.map(|hint| format!(" ({hint})"));
+        short(&mistake.message) + &hint.unwrap_or_default()
+    });
+    let told: Vec<String> = told.collect();
+    match (told.is_empty(), sent) {
+        (true, Some(sent)) => differences(options, &sent),
+        _ => told,
+    }
+}
+
+/// What would be sent otherwise.
+fn differences(written: &Value, sent: &Value) -> Vec<String> {
+    let entries = sent.as_object().into_iter().flatten();
+    let differing = entries.filter_map(|(key, value)| match written.get(key) {
+        None if NEEDED.contains(&key.as_str()) => Some(format!("`{key}` is missing")),
+        Some(other) if other != value => Some(format!("`{key}` is {other} and must be {value}")),
+        _ => None,
+    });
+    differing.collect()
+}
+
+/// A value as TOML writes it on one line, which is JSON but for its tables.
+fn inline(value: &Value) -> String {
+    match value {
+        Value::Object(entries) => {
+            let entry =
+                |(key, value): (&String, &Value)| format!("{} = {}", json!(key), inline(value));
+            let entries: Vec<String> = entries.iter().map(entry).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        Value::Array(values) => {
+            let values: Vec<String> = values.iter().map(inline).collect();
+            format!("[{}]", values.join(", "))
+        }
+        value => value.to_string(),
+    }
 }
 
 /// A key that must be there; where its name of before is, that has been told already.
@@ -244,6 +297,74 @@ mod tests {
             assert_eq!(sent[key], value, "{key}");
         }
         assert!(sent.get("lcg").is_none() && sent.get("platforms").is_none());
+    }
+
+    #[test]
+    fn options_sent_as_they_were_written_are_judged_in_a_few_words() {
+        let good = json!({
+            "software_source": "lcg", "lcg": "LCG_110_swan", "platforms": "x86_64-el9-gcc13-opt",
+            "scriptenv": "", "cores": 2, "memory": "8G", "use-jupyterlab": "checked", "gpu": "none",
+        });
+        let none: [&str; 0] = [];
+        assert_eq!(mistakes(&good), none);
+        let with = |key: &str, value: Value| {
+            let mut options = good.clone();
+            options[key] = value;
+            mistakes(&options).join("; ")
+        };
+        for (key, value, wrong) in [
+            (
+                "cores",
+                json!("2"),
+                "SWAN takes the number of cores as a number, not as a text (write cores = 2, without quotes)",
+            ),
+            (
+                "memory",
+                json!("8"),
+                "SWAN takes `memory` with a unit (write memory = \"8G\")",
+            ),
+            (
+                "memory",
+                json!(8),
+                "SWAN would take a bare number as bytes (write memory = \"8G\")",
+            ),
+            (
+                "memory",
+                json!("8 GB"),
+                "`memory` is \"8 GB\" and must be \"8G\"",
+            ),
+            (
+                "use-jupyterlab",
+                json!(true),
+                "`use-jupyterlab` is true and must be \"checked\"",
+            ),
+            (
+                "ncores",
+                json!(2),
+                "SWAN has not known `ncores` since September 2024 (today's name: cores = 2)",
+            ),
+        ] {
+            assert_eq!(with(key, value), wrong);
+        }
+        let without = |key: &str| {
+            let mut options = good.clone();
+            options.as_object_mut().expect("a table").remove(key);
+            mistakes(&options).join("; ")
+        };
+        assert_eq!(without("gpu"), "`gpu` is missing");
+        assert_eq!(
+            without("lcg"),
+            "`spawn_options` of profile \"swan\" needs `lcg` (write lcg = \"LCG_110_swan\")"
+        );
+        // What nobody would write is no reason to stop.
+        for odd in [
+            json!({}),
+            json!({ "a\u{7f}'\n\"": [1, { "b": 1.5 }] }),
+            json!(3),
+            Value::Null,
+        ] {
+            let _ = mistakes(&odd);
+        }
     }
 
     #[test]

@@ -93,6 +93,15 @@ impl From<(String, &str)> for Warning {
     }
 }
 
+/// What a destination offers its users to choose from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// What there is, or why it can't be told, in lines.
+    pub offered: Vec<String>,
+    /// What was chosen and is not among it.
+    pub warnings: Vec<Warning>,
+}
+
 /// The credential that was accepted last: a hub refuses an expired and an unknown token alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {

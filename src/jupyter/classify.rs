@@ -139,11 +139,11 @@ const RULES: &[Rule] = &[
     (SERVER, 500, None, "[Errno 28]", Code::StorageFull),
     (SERVER, 500, None, "[Errno 122]", Code::StorageFull),
     (SERVER, 507, None, "", Code::StorageFull),
-    // A full disk hides behind the name of the server's own temporary file.
-    (SERVER, 500, None, ".~", Code::StorageFull),
     (SERVER, 500, None, "[Errno 13]", Code::NotWritable),
     (SERVER, 500, None, "[Errno 30]", Code::NotWritable),
     (SERVER, 500, None, "[Errno 36]", Code::NameUnusable),
+    // A full disk hides behind the server's own temporary file, which it can't move back.
+    (&[Upload], 500, None, "' -> '", Code::StorageFull),
     (SERVER, 500, None, "[Errno 2]", Code::DirectoryVanished),
     // Two deliveries make the same directory at once.
     (&[MakeDirectory], 500, None, "[Errno 17]", Code::NameTaken),
@@ -155,6 +155,22 @@ const RULES: &[Rule] = &[
         Code::NotWritable,
     ),
     (&[MakeDirectory], 404, None, "", Code::DirectoryVanished),
+    // What SWAN keeps for itself.
+    (
+        &[MakeDirectory, Rename],
+        400,
+        None,
+        "is restricted",
+        Code::NameUnusable,
+    ),
+    (
+        &[MakeDirectory],
+        400,
+        None,
+        "You can only create projects",
+        Code::NameUnusable,
+    ),
+    (&[Rename], 400, None, "Cannot rename", Code::NameUnusable),
     (
         &[Upload, MakeDirectory, Rename],
         400,

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::classify::Call;
 use super::hub::segment;
-use super::swan::Home;
+use super::swan::{Home, advice};
 use super::{Jupyter, join, lock, text};
 use crate::auth::Token;
 use crate::destination::terms::{Accepted, Found, Wanted, embedded_job, temporary};
@@ -189,23 +189,38 @@ impl JupyterPlace<'_> {
             if lock(&self.jupyter.directories).contains(&key) {
                 continue;
             }
-            let made = self
-                .ask(
-                    Call::MakeDirectory,
-                    Method::PUT,
-                    level,
-                    "",
-                    Some(&self.home.making(level)),
-                    &[200, 201],
-                )
-                .await;
-            match made {
-                Err(failure) if failure.code != Code::NameTaken => return Err(failure),
-                _ => {}
-            }
+            self.make_directory(level).await?;
             lock(&self.jupyter.directories).insert(key);
         }
         Ok(())
+    }
+
+    async fn make_directory(&self, level: &str) -> Result<(), Failure> {
+        let making = self.home.making(level);
+        // A person's own would become a project by it, and a project lose what it notes of itself.
+        if making.get("is_project").is_some() && self.is_directory(level).await? {
+            return Ok(());
+        }
+        let made = self
+            .ask(
+                Call::MakeDirectory,
+                Method::PUT,
+                level,
+                "",
+                Some(&making),
+                &[200, 201],
+            )
+            .await;
+        match made {
+            Err(failure) if failure.code != Code::NameTaken => Err(failure),
+            _ => Ok(()),
+        }
+    }
+
+    async fn is_directory(&self, path: &str) -> Result<bool, Failure> {
+        let query = "content=0";
+        let reply = self.ask(Call::Look, Method::GET, path, query, None, &[200, 404]);
+        Ok(reply.await?.json()["type"] == "directory")
     }
 
     pub(crate) async fn remove(&self, path: &str) -> Result<(), Failure> {
@@ -258,7 +273,15 @@ impl JupyterPlace<'_> {
         });
         match judged {
             Ok(reply) => Ok(reply),
-            Err(failure) => Err(self.learn(failure).await),
+            Err(failure) => Err(self.learn(self.advised(failure, path)).await),
+        }
+    }
+
+    /// With what is to be done about it on SWAN.
+    fn advised(&self, failure: Failure, path: &str) -> Failure {
+        match advice::on_space(&failure, &self.user, path) {
+            Some(advice) if self.home != Home::Root => failure.advise(advice),
+            _ => failure,
         }
     }
 

@@ -118,7 +118,7 @@ impl Jupyter {
             );
             return Code::TokenUnknown.failure(what).advise(advice);
         }
-        let (lapsed, login) = swan::lapsed(self.hub.as_ref());
+        let (lapsed, login) = swan::advice::on_token(self.hub.as_ref());
         let page = format!("{login}make a token at {base}hub/token");
         if let Some(accepted) =
             memory.filter(|memory| memory.fingerprint == token.secret().fingerprint())

@@ -148,7 +148,7 @@ impl Jupyter {
     }
 
     /// The credential, and whose it is.
-    async fn minter(&self) -> Result<(Token, Value), Failure> {
+    pub(super) async fn minter(&self) -> Result<(Token, Value), Failure> {
         let token = self.credential.token().await?;
         let request = self.get(self.url("hub/api/user")?, Some(&token));
         match self.ask_strongly(Call::WhoAmI, request, 200).await {

@@ -69,11 +69,11 @@ impl Jupyter {
         user: &str,
     ) -> Result<Running, Failure> {
         let gate = self.gate(user);
-        if let Some(running) = lock(&gate.ready).clone() {
+        if let Some(running) = self.known(hub, token, user).await? {
             return Ok(running);
         }
         let mut last = gate.starts.lock().await;
-        if let Some(running) = lock(&gate.ready).clone() {
+        if let Some(running) = self.known(hub, token, user).await? {
             return Ok(running);
         }
         match self.start(hub, token, user, last.as_ref()).await {
@@ -95,6 +95,29 @@ impl Jupyter {
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// The server that was last found ready, if it need not be looked for again.
+    async fn known(
+        &self,
+        hub: &Hub,
+        token: &Token,
+        user: &str,
+    ) -> Result<Option<Running>, Failure> {
+        let Some(running) = lock(&self.gate(user).ready).clone() else {
+            return Ok(None);
+        };
+        if running.home == Home::Root {
+            return Ok(Some(running));
+        }
+        // Meanwhile somebody may have started the other interface, where paths begin elsewhere.
+        let home = match self.server(hub, token, user).await {
+            Ok(Server::Ready(ready)) => Home::told(&ready.options, user),
+            Ok(_) => None,
+            // Nobody starts anything at a hub that doesn't answer, and the server may be well.
+            Err(_) => return Ok(Some(running)),
+        };
+        Ok(Some(running).filter(|running| home.as_ref() == Some(&running.home)))
     }
 
     async fn start(

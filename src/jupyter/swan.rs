@@ -1,6 +1,10 @@
 //! A user's home on CERN SWAN. What its server shows as root is the home in the classic interface,
 //! and in Lab all of EOS, where a path below the home would go astray.
 
+pub(super) mod advice;
+mod form;
+mod literal;
+
 use serde_json::{Value, json};
 use url::Url;
 
@@ -8,7 +12,9 @@ use super::classify::Call;
 use super::{Jupyter, join, text};
 use crate::auth::Token;
 use crate::config::checked::{Hub, Profile};
-use crate::failure::Failure;
+use crate::destination::terms::Choices;
+use crate::failure::{Code, Failure};
+use form::Form;
 
 /// The directory of projects in a home.
 const PROJECTS: &str = "SWAN_projects";
@@ -27,7 +33,7 @@ pub(super) enum Home {
 
 impl Home {
     /// From the options that the server was started with; `None` where they don't tell.
-    fn told(options: &Value, user: &str) -> Option<Self> {
+    pub(super) fn told(options: &Value, user: &str) -> Option<Self> {
         match options["use-jupyterlab"].as_str()? {
             "checked" => Some(Self::lab(user)),
             // A box that is not ticked may come as anything else.
@@ -80,47 +86,6 @@ impl Home {
     }
 }
 
-/// What to do where a start has failed: SWAN never says why.
-pub(super) fn advice(hub: &Hub) -> Option<String> {
-    let options = hub.spawn_options.as_ref();
-    match hub.profile {
-        Profile::Swan => Some(format!(
-            "compare `spawn_options` with the choices at {}hub/spawn (SWAN checks no release, platform or number of cores); if they are right, start the server there once, which renews the sign-on that SWAN holds for EOS",
-            hub.url
-        )),
-        Profile::None if options.is_some_and(are_of_swan) => Some(
-            "these are options of CERN SWAN, which answers every mistake in them with the same 500: set `profile = \"swan\"`, and `nbcourier check` says what is wrong with them".into(),
-        ),
-        Profile::None => None,
-    }
-}
-
-/// A token that SWAN refuses may be well: what to say of it, and to do before a new one is made.
-pub(super) fn lapsed(hub: Option<&Hub>) -> (&'static str, String) {
-    match hub.filter(|hub| hub.profile == Profile::Swan) {
-        None => ("", String::new()),
-        Some(hub) => (
-            "; or SWAN can't renew its owner's sign-on, or has forgotten who was not seen for hours",
-            format!(
-                "have its owner log in at {} in a browser: if only the sign-on had lapsed, the same token is good again and delivery goes on by itself; if not, ",
-                hub.url
-            ),
-        ),
-    }
-}
-
-/// Whether options have names that only SWAN has, or had until 2024.
-fn are_of_swan(options: &Value) -> bool {
-    const NAMES: [&str; 5] = [
-        "software_source",
-        "lcg",
-        "LCG-rel",
-        "ncores",
-        "spark-cluster",
-    ];
-    NAMES.iter().any(|name| options.get(name).is_some())
-}
-
 impl Jupyter {
     /// Where the user's paths begin on their running server.
     pub(super) async fn home(
@@ -139,6 +104,44 @@ impl Jupyter {
         url.set_query(Some("type=directory&content=1"));
         let root = self.ask(Call::Look, self.get(url, Some(token)), &[200]);
         Ok(Home::seen(&root.await?.json(), user))
+    }
+
+    /// What SWAN's form offers, where its page can be had: that is for cookies only.
+    pub(crate) async fn choices(&self) -> Option<Choices> {
+        let hub = self
+            .hub
+            .as_ref()
+            .filter(|hub| hub.profile == Profile::Swan)?;
+        let token = self.credential.token().await.ok()?;
+        if !token.is_cookies() {
+            return None;
+        }
+        Some(match self.form().await {
+            Ok(form) => form.choices(hub.spawn_options.as_ref()),
+            Err(failure) => Choices {
+                offered: vec![format!("what SWAN offers can't be read: {}", failure.what)],
+                ..Choices::default()
+            },
+        })
+    }
+
+    async fn form(&self) -> Result<Form, Failure> {
+        let (token, owner) = self.minter().await?;
+        // A hub without a form starts a server where others show theirs; only SWAN tells this.
+        if owner.get("auth_state").is_none() {
+            return Err(Code::NotAHub.failure(format!("{} is another kind of hub", self.base)));
+        }
+        let request = self.get(self.url("hub/spawn")?, Some(&token));
+        let page = self.client.send(request.into_request(), false).await?;
+        Form::parse(&page.body).ok_or_else(|| {
+            let what = format!(
+                "{} answered {} without its choices, which it shows only while no server of {} runs",
+                page.url,
+                page.status,
+                text(&owner, "name")
+            );
+            Code::PageInsteadOfApi.failure(what)
+        })
     }
 }
 
@@ -168,20 +171,6 @@ mod tests {
         assert_eq!(seen(&["atlas", "user"]), lab());
         assert_eq!(seen(&["SWAN_projects", "user"]), Home::Classic);
         assert_eq!(seen(&[]), Home::Classic);
-    }
-
-    #[test]
-    fn options_of_swan_are_known_without_its_profile() {
-        let thread = json!({
-            "LCG-rel": "LCG_97apython3", "platform": "x86_64-centos7-gcc8-opt", "scriptenv": "",
-            "ncores": "2", "memory": "8", "spark-cluster": "none",
-        });
-        assert!(are_of_swan(&thread));
-        assert!(are_of_swan(&json!({ "lcg": "LCG_110_swan" })));
-        assert!(!are_of_swan(
-            &json!({ "cores": 2, "memory": "8G", "image": "x" })
-        ));
-        assert!(!are_of_swan(&json!({})));
     }
 
     #[test]

@@ -32,10 +32,16 @@ pub(super) async fn destination(
     if users.is_empty() {
         users.push(table.user.as_deref());
     }
-    let mut checks = Vec::new();
+    let (mut checks, mut is_reached) = (Vec::new(), false);
     for user in users {
         match opened.probe(user, memory.as_ref()).await {
-            Ok(report) => checks.extend(reported(&name, &report)),
+            Ok(report) => {
+                checks.extend(reported(&name, &report));
+                // They are the same for all of its users.
+                if !std::mem::replace(&mut is_reached, true) {
+                    checks.extend(choices(&name, &opened).await);
+                }
+            }
             Err(failure) => {
                 checks.push(Check::failed(&name, &failure, exit_code(failure.code)));
                 continue;
@@ -65,15 +71,29 @@ fn reported(name: &str, report: &Report) -> Vec<Check> {
     if let Some(ending) = report.ending(jiff::Timestamp::now()) {
         warnings.push(Check::trouble(name, State::Warning, ending, TOKEN_ENDS));
     }
-    let warn =
-        |warning: &Warning| Check::trouble(name, State::Warning, &warning.what, &warning.advice);
-    warnings.extend(report.troubles().chain(&report.remarks).map(warn));
+    let told = report.troubles().chain(&report.remarks);
+    warnings.extend(told.map(|one| warned(name, one)));
     let who = Some(report.credential.as_str()).filter(|who| !who.is_empty());
     [Check::ok(name, words.join(", "))]
         .into_iter()
         .chain(who.map(|who| Check::ok(name, who)))
         .chain(warnings)
         .collect()
+}
+
+fn warned(name: &str, warning: &Warning) -> Check {
+    Check::trouble(name, State::Warning, &warning.what, &warning.advice)
+}
+
+/// What there is to choose from, and what is chosen wrongly.
+async fn choices(name: &str, destination: &Destination) -> Vec<Check> {
+    let choices = destination.choices().await.unwrap_or_default();
+    let offered = choices
+        .offered
+        .into_iter()
+        .map(|line| Check::ok(name, line));
+    let warnings = choices.warnings.iter().map(|one| warned(name, one));
+    offered.chain(warnings).collect()
 }
 
 /// Uploads a notebook of its own under a name of its own, and removes it.

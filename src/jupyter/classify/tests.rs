@@ -176,7 +176,7 @@ fn every_observation_has_its_meaning() {
             Upload,
             500,
             Json,
-            "[Errno 2] No such file: '/home/a/.~x.ipynb'",
+            "[Errno 2] No such file or directory: '/home/a/.~x.ipynb' -> '/home/a/x.ipynb'",
             Code::StorageFull,
         ),
         (
@@ -235,6 +235,78 @@ fn every_observation_has_its_meaning() {
             "Unexpected error while saving file: runs [Errno 17] File exists: '/home/a/runs'",
             Code::NameTaken,
         ),
+        // On SWAN every write begins with a temporary file.
+        (
+            Upload,
+            500,
+            Json,
+            "{\"message\": \"[Errno 2] No such file or directory: '/eos/user/a/alice/SWAN_projects/h4/.~x.part'\"}",
+            Code::DirectoryVanished,
+        ),
+        (
+            Upload,
+            500,
+            Json,
+            "[Errno 30] Read-only file system: '/eos/user/a/alice/SWAN_projects/h4/.~x.part'",
+            Code::NotWritable,
+        ),
+        (
+            Upload,
+            500,
+            Json,
+            "[Errno 36] File name too long: '/eos/user/a/alice/.~x.part'",
+            Code::NameUnusable,
+        ),
+        (
+            Upload,
+            500,
+            Json,
+            "[Errno 122] Disk quota exceeded: '/eos/user/a/alice/.~x.part'",
+            Code::StorageFull,
+        ),
+        (
+            MakeDirectory,
+            403,
+            Json,
+            "{\"message\": \"Permission denied: user/a/alice/SWAN_projects/h4\"}",
+            Code::NotWritable,
+        ),
+        (
+            MakeDirectory,
+            400,
+            Json,
+            "{\"message\": \"You can only create projects inside SWAN Projects\"}",
+            Code::NameUnusable,
+        ),
+        (
+            Rename,
+            400,
+            Json,
+            "{\"message\": \"The name SWAN_projects is restricted\"}",
+            Code::NameUnusable,
+        ),
+        (
+            MakeDirectory,
+            400,
+            Json,
+            "{\"message\": \"Cannot create hidden directory '/eos/user/a/alice/.h4'\"}",
+            Code::NameUnusable,
+        ),
+        (
+            Rename,
+            400,
+            Json,
+            "{\"message\": \"Cannot rename file or directory 'x'\"}",
+            Code::NameUnusable,
+        ),
+        // A bare text.
+        (
+            MakeDirectory,
+            404,
+            Json,
+            "\"No such file or directory: x\"",
+            Code::DirectoryVanished,
+        ),
         (Rename, 409, Json, "File already exists", Code::NameTaken),
         (Rename, 404, Json, "no such file", Code::AnswerLost),
         (
@@ -282,6 +354,8 @@ fn the_sentence_has_their_words_and_no_query() {
         failure.what,
         "looking for the notebook: https://hub/x answered 302 redirected to /hub/login"
     );
+    let failure = classify(Rename, &reply(404, Kind::Json, "\"no such file\""));
+    assert!(failure.what.ends_with("404 no such file"), "{failure}");
     let failure = classify(
         Spawn,
         &reply(500, Kind::Json, "{\"message\": \"out\\nof pods\"}"),

@@ -29,7 +29,7 @@ impl Jupyter {
         };
         let what = format!("{user}'s server did not start: {why}{options}");
         let failure = Code::SpawnFailed.failure(what);
-        match swan::advice(hub) {
+        match swan::advice::on_start(hub) {
             Some(advice) => failure.advise(advice),
             None => failure,
         }

@@ -6,10 +6,11 @@ use std::process::Command;
 
 use crate::support::{DELIVERY, Room, assert_ledger_is_sound, lines, wait_until};
 
-struct SmallDisk(PathBuf);
+pub struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    fn mount(at: &Path) -> Self {
+    /// With 1 MiB.
+    pub fn mount(at: &Path) -> Self {
         fs::create_dir(at).expect("a directory");
         run(
             "mount",
@@ -19,7 +20,16 @@ impl SmallDisk {
         Self(at.to_owned())
     }
 
-    fn grow(&self) {
+    pub fn fill(&self) {
+        // It ends when the disk is full.
+        let _ = fs::write(self.0.join("ballast"), vec![0_u8; 2 << 20]);
+    }
+
+    pub fn forbid_writes(&self) {
+        run("mount", &["-o", "remount,ro"], &self.0);
+    }
+
+    pub fn grow(&self) {
         run("mount", &["-o", "remount,size=64m"], &self.0);
     }
 
@@ -69,8 +79,7 @@ fn a_full_disk_under_the_ledger_is_told_and_cured_without_a_restart() {
     room.start();
     room.make_run(1);
     room.await_delivered(1, 20);
-    // It ends when the disk is full.
-    let _ = fs::write(disk.0.join("ballast"), vec![0_u8; 2 << 20]);
+    disk.fill();
     for number in 2..=40 {
         room.make_run(number);
     }
@@ -91,8 +100,7 @@ fn a_run_that_is_announced_while_the_disk_is_full_needs_no_restart() {
     let disk = SmallDisk::mount(&room.path("state"));
     room.start();
     wait_until(10, "the spool is made", || room.path("spool/tmp").is_dir());
-    // It ends when the disk is full.
-    let _ = fs::write(disk.0.join("ballast"), vec![0_u8; 2 << 20]);
+    disk.fill();
     for number in 1..=40 {
         let file = room.path(&format!("spool/{number}.json"));
         fs::write(file, format!("{{\"run\": {number}}}")).expect("announced");

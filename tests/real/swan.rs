@@ -1,6 +1,7 @@
 //! CERN SWAN on this machine, as `tests/swan` sets it up: its own hub, spawner, authenticator, culler
 //! and contents from `PyPI`, behind a Kerberos realm and a stand-in for CERN's single sign-on.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
@@ -9,12 +10,14 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::hub::{environment, free_port, request};
-use crate::support::{NOBODY, Process, files, token, wait_until};
+use crate::hub::{environment, request};
+use crate::support::{NOBODY, Process, files, lasting_port, token, wait_until};
 
 mod acts;
 mod begin;
 mod login;
+mod rows;
+mod spaces;
 mod tools;
 mod troubles;
 mod works;
@@ -30,6 +33,24 @@ struct Ports {
     hub: u16,
     internal: u16,
     proxy: u16,
+}
+
+impl Ports {
+    /// None of them is taken by an outgoing connection before its server listens.
+    fn free() -> Self {
+        let free: BTreeSet<u16> = (0..30).map(|_| lasting_port()).collect();
+        let mut free = free.into_iter();
+        let mut next = || free.next().expect("a free port");
+        Self {
+            kdc: next(),
+            front: next(),
+            idp: next(),
+            control: next(),
+            hub: next(),
+            internal: next(),
+            proxy: next(),
+        }
+    }
 }
 
 /// A running SWAN with its realm `NBC.TEST`.
@@ -65,15 +86,7 @@ impl Swan {
 
     /// With these users and settings: `NBC_SWAN_AUTO_LOGIN` ("1"), `NBC_SWAN_REFRESH_AGE` (seconds).
     pub fn with(users: &'static [&'static str], settings: &[(&'static str, &str)]) -> Self {
-        let ports = Ports {
-            kdc: free_port(),
-            front: free_port(),
-            idp: free_port(),
-            control: free_port(),
-            hub: free_port(),
-            internal: free_port(),
-            proxy: free_port(),
-        };
+        let ports = Ports::free();
         let own = |(name, value): &(&'static str, &str)| (*name, (*value).to_owned());
         let mut swan = Self {
             users,

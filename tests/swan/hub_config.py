@@ -112,7 +112,9 @@ spawn = c.StrictLocal
 spawn.options_form_config = str(here / "options.yaml")
 spawn.eos_path_format = home
 spawn.home_dir_template = home
-spawn.cmd = [os.environ["NBC_SWAN_SINGLEUSER"]]
+# What a user may not write to, root may not either.
+powerless = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else []
+spawn.cmd = [*powerless, os.environ["NBC_SWAN_SINGLEUSER"]]
 spawn.args = ["--allow-root"] if os.geteuid() == 0 else []
 spawn.environment = {
     "JUPYTER_CONFIG_DIR": str(jupyter),

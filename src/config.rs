@@ -3,6 +3,7 @@
 //! Only the configuration's own files are touched here: whether a watch, a template or a hub is
 //! there is the business of `check` and of the daemon, which goes on without it.
 
+mod announce;
 mod auth;
 pub mod checked;
 mod command;

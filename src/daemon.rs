@@ -14,6 +14,7 @@ use crate::detect;
 use crate::detect::spool::Submitter;
 use crate::health::Health;
 use crate::ledger::{self, Ledger, LedgerError, Location, StateLock, now};
+use crate::status::announce;
 use crate::status::control::{self, Control};
 use crate::status::json::Alive;
 use crate::status::page::{self, Page};
@@ -89,6 +90,12 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
         tasks.spawn(detect::run(context, armed));
         all_armed
     });
+    tasks.spawn(announce::run(announce::Context {
+        config: config.clone(),
+        ledger: ledger.clone(),
+        health: health.clone(),
+        stop: stopped.clone(),
+    }));
     if let Some(desk) = desk {
         tasks.spawn(ledger.clone().listen(ready.clone(), stopped.clone()));
         tasks.spawn(worker::run(desk, ready, stopped));

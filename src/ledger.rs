@@ -5,6 +5,7 @@
 //! to the disk. Nothing here talks to a hub or looks at a run directory.
 
 mod acts;
+mod announced;
 mod backup;
 mod clock;
 mod destinations;
@@ -42,6 +43,7 @@ use clock::Clock;
 use engine::Engine;
 
 pub use acts::{Act, Acted, Actor};
+pub use announced::{Announced, Cause, News, Told};
 pub use backup::{Copied, backup};
 pub use clock::now;
 pub use engine::{Location, file};

@@ -1,5 +1,6 @@
 //! `nbcourier check`.
 
+mod announcer;
 mod destination;
 mod replay;
 
@@ -13,6 +14,7 @@ use crate::deliver::Chosen;
 use crate::detect;
 use crate::failure::Failure;
 use crate::run::encode_name;
+use announcer::announcer;
 use destination::destination;
 pub(super) use destination::exit_code;
 
@@ -106,6 +108,9 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     checks.extend(config.watches.iter().map(watch));
     checks.extend(config.spool.as_deref().map(spool));
     checks.extend(config.notebooks.iter().map(notebook));
+    for table in &config.announcers {
+        checks.push(announcer(table).await);
+    }
     let ledger = context.ledger(&config).await.ok();
     if let Some(count) = arguments.replay {
         checks.extend(replay::run(context, &config, ledger.as_ref(), usize::from(count)).await);

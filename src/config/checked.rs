@@ -2,6 +2,7 @@
 //!
 //! Pure: reading files is the business of [`crate::config`].
 
+mod announce;
 mod destination;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use super::secret::SecretRef;
 use crate::retry::{Paces, RetryPolicy};
 use crate::run::Parameters;
 use crate::text::Format;
+pub use announce::{Announcer, News, Receiver};
 pub use destination::{
     Auth, ClientAuth, Command, Destination, Endpoint, Hub, Kerberos, Kind, OAuth, Profile, Proof,
     Scheme, Server, Superfacility, Tickets,
@@ -47,6 +49,8 @@ pub struct Config {
     pub notebooks: Vec<Notebook>,
     /// `[destination.NAME]`.
     pub destinations: Vec<Destination>,
+    /// `[announce.NAME]`.
+    pub announcers: Vec<Announcer>,
 }
 
 impl Config {

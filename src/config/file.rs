@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use toml::Spanned;
 
+use super::announce::announcer;
 use super::checked::{At, Config, Notebook, Source, Unknown};
 use super::destination::destination;
 use super::item::Item;
@@ -39,6 +40,7 @@ pub(super) fn read(sheets: &[Sheet]) -> Option<Config> {
         named(&tops, "notebook"),
         named(&tops, "destination"),
     );
+    let announcers = named(&tops, "announce");
     if !sheets.iter().any(Sheet::is_broken) {
         complete(
             main,
@@ -56,6 +58,7 @@ pub(super) fn read(sheets: &[Sheet]) -> Option<Config> {
     let notebooks: Vec<_> = notebooks.into_iter().map(notebook).collect();
     let watches: Vec<_> = watches.into_iter().map(watch).collect();
     let destinations: Vec<_> = destinations.into_iter().map(destination).collect();
+    let announcers: Vec<_> = announcers.into_iter().map(announcer).collect();
     for (number, top) in tops.into_iter().enumerate() {
         if number > 0 {
             refuse_general(&top);
@@ -67,6 +70,7 @@ pub(super) fn read(sheets: &[Sheet]) -> Option<Config> {
         watches: watches.into_iter().collect::<Option<_>>()?,
         notebooks: notebooks.into_iter().collect::<Option<_>>()?,
         destinations: destinations.into_iter().collect::<Option<_>>()?,
+        announcers: announcers.into_iter().collect::<Option<_>>()?,
         ..general
     })
 }
@@ -97,6 +101,7 @@ fn general(main: &Table<'_>) -> Config {
         spool: None,
         notebooks: vec![],
         destinations: vec![],
+        announcers: vec![],
     }
 }
 
@@ -121,7 +126,8 @@ fn named<'a>(tops: &[Table<'a>], key: &'static str) -> Vec<Table<'a>> {
 
 fn refuse_general(top: &Table<'_>) {
     for key in MAIN_ONLY {
-        let hint = "here are only [watch.NAME], [notebook.NAME] and [destination.NAME]";
+        let hint =
+            "here are only [watch.NAME], [notebook.NAME], [destination.NAME] and [announce.NAME]";
         top.refuse(key, &format!("`{key}` belongs into the main file"), hint);
     }
 }

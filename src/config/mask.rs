@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-const SECRET: [&str; 6] = [
+const SECRET: [&str; 7] = [
     "token",
+    "webhook",
     "secret",
     "password",
     "passwd",

@@ -4,7 +4,7 @@
 use sqlx::AnyConnection;
 
 use super::sql::Sql;
-use super::{Ledger, LedgerError, now};
+use super::{Ledger, LedgerError, history, now};
 
 /// Runs that are over, and to which nothing has happened since.
 const OVER: &str = "SELECT r.id FROM runs r WHERE r.pruned_at IS NULL AND r.state <> 'acquiring' \
@@ -13,6 +13,10 @@ const OVER: &str = "SELECT r.id FROM runs r WHERE r.pruned_at IS NULL AND r.stat
         AND j.state IN ('waiting', 'delivering', 'held')) \
     AND NOT EXISTS (SELECT 1 FROM events e WHERE e.run = r.id AND e.at >= $1) \
     ORDER BY r.id LIMIT $2";
+
+/// The newest event stays, and forgetting is one: `SQLite` would give its number again, to one that
+/// cursors have passed by then.
+const NOT_NEWEST: &str = "id <> (SELECT max(id) FROM events)";
 
 impl Ledger {
     /// Forgets the history and parameters of up to `limit` (at most 10 000) runs that were over
@@ -29,8 +33,9 @@ impl Ledger {
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
                 .fetch_all(&mut *db)
                 .await?;
-            let sql = "DELETE FROM events WHERE run IS NULL AND at < $1";
-            sqlx::query(sql).bind(before).execute(&mut *db).await?;
+            let sql = format!("DELETE FROM events WHERE run IS NULL AND at < $1 AND {NOT_NEWEST}");
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(before);
+            query.execute(&mut *db).await?;
             if !runs.is_empty() {
                 forget(&mut db, &runs).await?;
             }
@@ -42,6 +47,8 @@ impl Ledger {
 }
 
 async fn forget(db: &mut AnyConnection, runs: &[i64]) -> Result<(), LedgerError> {
+    let detail = format!("of {} runs", runs.len());
+    history::event(db, (None, None), "history-forgotten", Some(&detail), None).await?;
     let mut sql = Sql::new("DELETE FROM events WHERE run IN ");
     sql.list(runs.iter().copied());
     sql.execute(db).await?;

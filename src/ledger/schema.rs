@@ -9,7 +9,7 @@ use super::engine::Engine;
 const APPLICATION: i64 = 0x6e62_636c;
 
 /// One script a version; script N leads from version N to N + 1. Never edited once released.
-const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6];
+const MIGRATIONS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7];
 
 /// Times are milliseconds since 1970, UTC. The hot indexes are partial, so that a long history
 /// costs nothing. A hold's four columns are a pattern: NULL matches every job.
@@ -195,6 +195,26 @@ CREATE TABLE servers (
     started_at INTEGER NOT NULL,
     used_at INTEGER NOT NULL,
     PRIMARY KEY (hub, username)
+) STRICT;
+";
+
+/// What was announced. Where several processes share the ledger, `owner` speaks as an announcer until
+/// `lease_until`. Each cursor is the number of the last event of its name that was told; a row of
+/// `announced` is a cause that was told, as JSON, and isn't over.
+const V7: &str = "
+CREATE TABLE announcers (name TEXT PRIMARY KEY, owner TEXT NOT NULL, lease_until INTEGER NOT NULL) STRICT;
+CREATE TABLE cursors (
+    announcer TEXT NOT NULL,
+    event TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    PRIMARY KEY (announcer, event)
+) STRICT;
+CREATE TABLE announced (
+    announcer TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    told TEXT NOT NULL,
+    told_at INTEGER NOT NULL,
+    PRIMARY KEY (announcer, cause)
 ) STRICT;
 ";
 

@@ -29,7 +29,7 @@ pub fn run(run: &RunRow, jobs: &[JobRow]) -> Value {
     })
 }
 
-fn job(job: &JobRow) -> Value {
+pub(super) fn job(job: &JobRow) -> Value {
     let over = job.state != JobState::Waiting.as_str();
     let failure = job.failure.as_ref().map(|failure| {
         json!({

@@ -4,6 +4,7 @@
 mod support;
 
 mod acts;
+mod announce;
 mod backlog;
 mod backup;
 mod bad_input;

@@ -1,5 +1,6 @@
 //! Several machines that share one ledger in a real `PostgreSQL`.
 
+mod announce;
 mod chaos;
 mod clocks;
 mod leases;

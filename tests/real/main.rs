@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod announcers;
 mod answers;
 mod commands;
 mod confusion;

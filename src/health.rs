@@ -21,6 +21,15 @@ pub struct Notice {
 #[derive(Debug, Default)]
 pub struct Health(Mutex<BTreeMap<String, Notice>>);
 
+/// The event of which a notice tells, for those who look for it in the journal.
+fn event(code: &str) -> Option<&'static str> {
+    match code {
+        "ledger-unwritable" => Some("ledger.error"),
+        "token-expires" => Some("credential.expires_soon"),
+        _ => None,
+    }
+}
+
 impl Health {
     /// Puts a notice up, in place of the one under the same key; logs it when it is new.
     pub fn raise(&self, key: &str, code: &str, what: impl Into<String>, advice: impl Into<String>) {
@@ -31,7 +40,13 @@ impl Health {
         };
         let mut board = self.board();
         if board.get(key) != Some(&notice) {
-            tracing::warn!(code, advice = notice.advice, "{}", notice.what);
+            let advice = &notice.advice;
+            match event(code) {
+                Some(event @ "ledger.error") => {
+                    tracing::error!(event, code, advice, "{}", notice.what)
+                }
+                event => tracing::warn!(event, code, advice, "{}", notice.what),
+            }
             board.insert(key.into(), notice);
         }
     }

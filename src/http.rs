@@ -6,7 +6,7 @@ mod trust;
 
 use std::error::Error as _;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt as _;
 use reqwest::header::{CONTENT_TYPE, DATE, LOCATION, RETRY_AFTER};
@@ -17,6 +17,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::failure::{Code, Failure};
+use crate::measure;
 use crate::redact::cleaned;
 use trust::Distrust;
 pub use trust::Pin;
@@ -113,6 +114,8 @@ pub struct Client {
     inner: reqwest::Client,
     /// How long an answer may take, if its request doesn't say otherwise.
     patience: Duration,
+    /// The destination whose requests these are.
+    destination: Option<String>,
 }
 
 impl Client {
@@ -151,7 +154,24 @@ impl Client {
             .pool_idle_timeout(POOL_IDLE)
             .build()
             .map_err(|error| Code::Internal.failure(error.to_string()))?;
-        Ok(Self { inner, patience })
+        Ok(Self {
+            inner,
+            patience,
+            destination: None,
+        })
+    }
+
+    /// The same, whose requests are measured as those of a destination.
+    #[must_use]
+    pub fn of(mut self, destination: &str) -> Self {
+        self.destination = Some(destination.to_owned());
+        self
+    }
+
+    /// The destination whose requests these are.
+    #[must_use]
+    pub fn destination(&self) -> Option<&str> {
+        self.destination.as_deref()
     }
 
     /// A request, to be sent by [`Client::send`].
@@ -165,8 +185,21 @@ impl Client {
     /// # Errors
     /// `hub-unreachable`, `tls-untrusted`, `answer-lost`.
     pub async fn send(&self, request: RequestBuilder, writes: bool) -> Result<Reply, Failure> {
-        let answer = request.send().await.map_err(|error| lost(&error, writes))?;
-        Self::whole(head(&answer), answer, writes).await
+        let request = request.build().map_err(|error| lost(&error, writes))?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let begun = Instant::now();
+        let sent = async {
+            let sent = self.inner.execute(request).await;
+            let answer = sent.map_err(|error| lost(&error, writes))?;
+            Self::whole(head(&answer), answer, writes).await
+        };
+        let reply = sent.await;
+        if let Some(destination) = &self.destination {
+            let status = reply.as_ref().ok().map(|reply| reply.status);
+            let call = (method.as_str(), path.as_str());
+            measure::requested(destination, call, status, begun.elapsed());
+        }
+        reply
     }
 
     /// Reads the body of an answer whose head was looked at.

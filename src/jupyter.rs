@@ -74,6 +74,7 @@ impl Jupyter {
             Some(pin) => Client::pinned(pin, contact, patience)?,
             None => Client::new(table.ca_file(), contact, patience)?,
         };
+        let client = client.of(&table.name);
         let mint = match table.auth() {
             Some(Auth::OAuth(oauth)) => oauth.mint,
             Some(Auth::Kerberos(kerberos)) => Some(kerberos.mint),

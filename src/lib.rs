@@ -14,6 +14,7 @@ pub mod http;
 pub mod job;
 pub mod jupyter;
 pub mod ledger;
+pub mod measure;
 pub mod notebook;
 pub mod path;
 pub mod process;

@@ -64,7 +64,7 @@ impl Superfacility {
             config.paces.answer,
         );
         Ok(Self {
-            client: client?,
+            client: client?.of(&destination.name),
             table: table.clone(),
             root: names::root(&destination.directory),
             credential: Credential::new(config, destination)?,

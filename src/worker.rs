@@ -21,6 +21,7 @@ use crate::deliver::{Desk, deliver};
 use crate::failure::{Code, Failure};
 use crate::job::{JobState, Next, Outcome, advance, millis};
 use crate::ledger::{Claimed, Finished, LedgerError};
+use crate::measure;
 use guest::Guest;
 use lease::{Lease, Leases};
 use turns::Turns;
@@ -149,6 +150,7 @@ impl Worker {
 
 /// One attempt, and its record; nothing of either once the job is no longer ours.
 async fn attend(desk: &Desk, job: &Claimed, (lease, stop): (&Lease, watch::Receiver<bool>)) {
+    let begun = Instant::now();
     let attempt = AssertUnwindSafe(deliver(desk, job)).catch_unwind();
     let outcome = tokio::select! {
         outcome = lease.during(attempt) => match outcome {
@@ -159,7 +161,7 @@ async fn attend(desk: &Desk, job: &Claimed, (lease, stop): (&Lease, watch::Recei
         },
         () = grace_over(stop) => Outcome::Interrupted,
     };
-    record(desk, job, outcome).await;
+    record(desk, job, outcome, begun).await;
 }
 
 async fn grace_over(mut stop: watch::Receiver<bool>) {
@@ -169,12 +171,13 @@ async fn grace_over(mut stop: watch::Receiver<bool>) {
 }
 
 /// Writes down what an attempt came to, however long the ledger takes to be writable again.
-async fn record(desk: &Desk, job: &Claimed, outcome: Outcome) {
+async fn record(desk: &Desk, job: &Claimed, outcome: Outcome, begun: Instant) {
     let rules = (&desk.config.retry, &desk.config.paces);
     // Only a ledger that can't be read doesn't know better than the claim.
     let progress = desk.ledger.progress(job).await.unwrap_or(job.progress);
     let next = advance(progress, &outcome, desk.ledger.now(), rules, rand::random());
-    log(job, &outcome, next);
+    measure(job, &outcome, next, desk.ledger.now());
+    log(job, &outcome, next, begun.elapsed());
     let recovered = matches!(outcome, Outcome::Delivered(..));
     let end = finished(desk, outcome, next);
     while let Err(error) = desk.ledger.finish(job, &end, desk.ledger.now()).await {
@@ -207,42 +210,85 @@ fn finished(desk: &Desk, outcome: Outcome, next: Next) -> Finished {
     }
 }
 
-fn log(job: &Claimed, outcome: &Outcome, next: Next) {
-    let (run, destination, user) = (&job.order.run, &job.order.destination, &job.user);
-    let attempt = job.progress.attempts;
-    match (outcome, next) {
-        (Outcome::Delivered(created, _), _) => {
-            tracing::info!(
-                run,
-                destination,
-                user,
-                attempt,
-                outcome = created.as_str(),
-                "delivered"
-            );
+fn measure(job: &Claimed, outcome: &Outcome, next: Next, now: i64) {
+    let destination = &job.order.destination;
+    match outcome {
+        Outcome::Delivered(..) => {
+            measure::attempted(destination, "ok");
+            measure::delivered(destination, now - job.progress.created_at);
         }
-        (Outcome::Interrupted, _) => tracing::info!(run, destination, user, "given back at stop"),
-        (Outcome::Failed(failure), Next::Hold | Next::Fail) => {
-            let state = if next == Next::Hold {
-                JobState::Held
-            } else {
-                JobState::Failed
-            };
-            warn(job, failure, state.as_str());
-        }
-        (Outcome::Failed(failure), _) => warn(job, failure, "tried again later"),
+        Outcome::Failed(failure) => measure::attempted(destination, failure.code.as_str()),
+        Outcome::Interrupted => {}
+    }
+    if next == Next::Fail {
+        measure::gave_up(destination);
+    }
+    if matches!(next, Next::Delivered | Next::Hold | Next::Fail) {
+        measure::progressed();
     }
 }
 
-fn warn(job: &Claimed, failure: &Failure, follows: &str) {
-    tracing::warn!(
-        run = job.order.run,
-        destination = job.order.destination,
-        user = job.user,
-        attempt = job.progress.attempts,
-        code = failure.code.as_str(),
-        advice = failure.advice(),
-        "{}; {follows}",
-        failure.what
-    );
+/// One line of the log about an attempt, at the level of what follows.
+macro_rules! tell {
+    ($level:ident, $event:expr, $state:expr, $job:expr, $took:expr, $failure:expr, $($words:tt)+) => {
+        tracing::$level!(
+            event = $event,
+            run = $job.order.run,
+            job = $job.order.uid,
+            destination = $job.order.destination,
+            user = $job.user,
+            state = $state.as_str(),
+            attempt = $job.progress.attempts,
+            duration_ms = millis($took),
+            code = $failure.map(|failure: &Failure| failure.code.as_str()),
+            advice = $failure.map(Failure::advice),
+            $($words)+
+        )
+    };
+}
+
+fn log(job: &Claimed, outcome: &Outcome, next: Next, took: Duration) {
+    let failure = match outcome {
+        Outcome::Delivered(created, _) => {
+            let (event, state) = ("notebook.uploaded", JobState::Delivered);
+            return tell!(
+                info,
+                event,
+                state,
+                job,
+                took,
+                None,
+                "delivered: {}",
+                created.as_str()
+            );
+        }
+        Outcome::Interrupted => {
+            let (event, state) = ("attempt.given-back", JobState::Waiting);
+            return tell!(info, event, state, job, took, None, "given back at stop");
+        }
+        Outcome::Failed(failure) => failure,
+    };
+    let (what, failure) = (&failure.what, Some(failure));
+    match next {
+        Next::Hold => {
+            let (event, state) = ("destination.held", JobState::Held);
+            tell!(error, event, state, job, took, failure, "{what}; held");
+        }
+        Next::Fail => {
+            let (event, state) = ("job.gave_up", JobState::Failed);
+            tell!(error, event, state, job, took, failure, "{what}; failed");
+        }
+        _ => {
+            let (event, state) = ("attempt.failed", JobState::Waiting);
+            tell!(
+                warn,
+                event,
+                state,
+                job,
+                took,
+                failure,
+                "{what}; tried again later"
+            );
+        }
+    }
 }

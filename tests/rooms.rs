@@ -20,7 +20,8 @@ const RULES: &[(&str, &[&str])] = &[
         ],
     ),
     ("health", &[]),
-    ("http", &["failure", "redact"]),
+    ("measure", &[]),
+    ("http", &["failure", "measure", "redact"]),
     (
         "auth",
         &["config", "failure", "http", "process", "redact", "retry"],
@@ -30,8 +31,8 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "detect",
         &[
-            "text", "config", "failure", "health", "job", "ledger", "notebook", "process", "retry",
-            "run",
+            "text", "config", "failure", "health", "job", "ledger", "measure", "notebook",
+            "process", "retry", "run",
         ],
     ),
     (
@@ -42,7 +43,9 @@ const RULES: &[(&str, &[&str])] = &[
             "destination",
             "failure",
             "http",
+            "job",
             "ledger",
+            "measure",
             "notebook",
             "retry",
             "spawns",

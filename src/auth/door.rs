@@ -36,7 +36,7 @@ impl Door {
             Some(pin) => Client::pinned(pin, contact, patience)?,
             None => Client::new(table.ca_file(), contact, patience)?,
         };
-        let hub = hub.clone();
+        let (hub, client) = (hub.clone(), client.of(&table.name));
         Ok(Self { hub, client })
     }
 

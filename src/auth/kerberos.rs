@@ -53,7 +53,7 @@ impl SignOn {
         let login = Login {
             door: Door::new(config, table, hub)?,
             start,
-            elsewhere: Client::new(table.ca_file(), contact, patience)?,
+            elsewhere: Client::new(table.ca_file(), contact, patience)?.of(&table.name),
             drawer: Drawer::new(kerberos, &table.name, patience),
         };
         Ok(Self {

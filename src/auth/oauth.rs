@@ -81,7 +81,8 @@ impl Provider {
                 table.ca_file(),
                 config.contact.as_deref(),
                 config.paces.answer,
-            )?,
+            )?
+            .of(&table.name),
             metadata: discovery::Cache::default(),
             clock: Clock::default(),
             store: Store::new(&config.state, &table.name),

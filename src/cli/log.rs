@@ -1,5 +1,7 @@
-//! Log lines on stderr, whoever reads them there: a pipe that nobody empties or that is closed, or
-//! a full disk below a redirected log, costs lines and never a delivery.
+//! Log lines on stderr, whoever reads them there, or in the journal: a pipe that nobody empties or that
+//! is closed, or a full disk below a redirected log, costs lines and never a delivery.
+
+mod journal;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -7,7 +9,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
 use super::{Context, Stop, exit};
 use crate::config::Config;
@@ -39,13 +43,20 @@ pub(super) fn start(context: &Context, config: &Config) -> Result<Log, Stop> {
     };
     let filter = EnvFilter::try_new(wanted)
         .map_err(|error| Stop::new(exit::CONFIGURATION, format!("`log`: {error}")))?;
-    let (log, lines) = Log::to(io::stderr());
+    if let Some(socket) = journal::Socket::of_stderr() {
+        let (log, lines) = Log::to(socket);
+        let journal = journal::Journal(lines).with_filter(filter);
+        let started = tracing_subscriber::registry().with(journal).try_init();
+        started.map_err(|error| Stop::new(exit::CONFIGURATION, error.to_string()))?;
+        return Ok(log);
+    }
+    let (log, lines) = Log::to(Text(io::stderr()));
     let line = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .with_writer(move || lines.clone())
         .with_ansi(context.output.coloured());
-    // The journal stamps its lines itself.
+    // What keeps the lines stamps them itself.
     let started = match std::env::var_os("JOURNAL_STREAM") {
         Some(_) => line.without_time().try_init(),
         None => line.try_init(),
@@ -54,13 +65,36 @@ pub(super) fn start(context: &Context, config: &Config) -> Result<Log, Stop> {
     Ok(log)
 }
 
+/// Where lines end up; may wait for its reader as long as it likes.
+trait Sink: Send + 'static {
+    /// Takes a line.
+    fn put(&mut self, line: &[u8]);
+
+    /// The line that tells how many were lost.
+    fn lost(count: u64) -> Vec<u8>;
+}
+
+/// A stream of text.
+struct Text<W>(W);
+
+impl<W: Write + Send + 'static> Sink for Text<W> {
+    fn put(&mut self, line: &[u8]) {
+        // Nobody can be told that a line could not be written.
+        let _ = self.0.write_all(line);
+    }
+
+    fn lost(count: u64) -> Vec<u8> {
+        format!("{count} lines were lost here: the log was not read\n").into_bytes()
+    }
+}
+
 impl Log {
-    /// Hands lines to a thread of its own, which may wait for its reader as long as it likes.
-    fn to(out: impl Write + Send + 'static) -> (Self, Lines) {
+    /// Hands lines to a thread of their own.
+    fn to<S: Sink>(sink: S) -> (Self, Lines) {
         let count = Arc::new(Count::default());
         let (queue, lines) = sync_channel(WAITING);
         let counted = count.clone();
-        std::thread::spawn(move || write_out(out, &lines, &counted));
+        std::thread::spawn(move || write_out(sink, &lines, &counted));
         let lines = Lines {
             queue,
             count: count.clone(),
@@ -85,15 +119,22 @@ struct Lines {
     count: Arc<Count>,
 }
 
-impl Write for Lines {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+impl Lines {
+    /// Has a line written that holds no secret.
+    fn put(&self, clean: Vec<u8>) {
         self.count.waiting.fetch_add(1, SeqCst);
-        // Here, and not by the thread that writes: by then a secret may have been forgotten.
-        let clean = cleaned(&String::from_utf8_lossy(line)).into_owned();
-        if self.queue.try_send(clean.into_bytes()).is_err() {
+        if self.queue.try_send(clean).is_err() {
             self.count.waiting.fetch_sub(1, SeqCst);
             self.count.lost.fetch_add(1, SeqCst);
         }
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Here, and not by the thread that writes: by then a secret may have been forgotten.
+        let clean = cleaned(&String::from_utf8_lossy(line)).into_owned();
+        self.put(clean.into_bytes());
         Ok(line.len())
     }
 
@@ -102,14 +143,13 @@ impl Write for Lines {
     }
 }
 
-/// Ends with the last [`Lines`]. Nobody can be told that a line could not be written.
-fn write_out(mut out: impl Write, lines: &Receiver<Vec<u8>>, count: &Count) {
+/// Ends with the last [`Lines`].
+fn write_out<S: Sink>(mut sink: S, lines: &Receiver<Vec<u8>>, count: &Count) {
     while let Ok(line) = lines.recv() {
-        let _ = out.write_all(&line);
+        sink.put(&line);
         let lost = count.lost.swap(0, SeqCst);
         if lost > 0 {
-            let told = format!("{lost} lines were lost here: the log was not read\n");
-            let _ = out.write_all(told.as_bytes());
+            sink.put(&S::lost(lost));
         }
         count.waiting.fetch_sub(1, SeqCst);
     }
@@ -138,7 +178,7 @@ mod tests {
     fn lines_beyond_what_a_slow_reader_leaves_room_for_are_counted() {
         let (take, taken) = std::sync::mpsc::channel();
         let (give, given) = std::sync::mpsc::channel();
-        let (log, mut lines) = Log::to(Reader(taken, give));
+        let (log, mut lines) = Log::to(Text(Reader(taken, give)));
         // One is with the reader, or still waits as well.
         for number in 0..WAITING + 11 {
             let line = format!("{number}\n");

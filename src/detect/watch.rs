@@ -24,6 +24,7 @@ use super::look::{Found, Pending};
 use super::scan::{Depth, Listings, Scan, Scanner};
 use crate::config::checked::Watch;
 use crate::ledger::LedgerError;
+use crate::measure;
 pub(super) use seen::seen;
 
 /// Runs in one transaction, and looked at before the next commit.
@@ -119,6 +120,14 @@ impl Room {
         loop {
             let now = Instant::now();
             let lost = self.armed.as_ref().is_some_and(|(_, hints)| hints.lost());
+            if lost {
+                let watch = &self.watch.name;
+                tracing::warn!(
+                    event = "watch.overflow",
+                    watch,
+                    "notifications were lost; it is listed instead"
+                );
+            }
             self.rescan |= lost;
             if now >= next_scan || self.rescan && now >= self.earliest {
                 self.rescan = false;
@@ -286,6 +295,9 @@ impl Room {
             return self.first_start(found.new, &row, identity.as_deref()).await;
         }
         let met = found.met;
+        if self.armed.is_some() {
+            measure::scan_finds(&self.watch.name, found.new.len());
+        }
         self.see(found.new).await?;
         if moved {
             self.moved = Some(Instant::now() + self.context.config.paces.full_scan);

@@ -19,6 +19,8 @@ use super::{Jupyter, lock};
 use crate::auth::Token;
 use crate::config::checked::Hub;
 use crate::failure::{Code, Failure};
+use crate::job::millis;
+use crate::measure;
 
 /// How long a ready server may stay without a route before it is reported.
 const ROUTE: Duration = Duration::from_secs(10);
@@ -127,12 +129,17 @@ impl Jupyter {
         user: &str,
         last: Option<&Failure>,
     ) -> Result<(Url, Ready), Failure> {
-        let deadline = Instant::now() + hub.spawn_timeout;
+        let begun = Instant::now();
+        let deadline = begun + hub.spawn_timeout;
         let patience = Instant::now() + ROUTE;
         let mut asked = false;
         while Instant::now() < deadline {
             match self.server(hub, token, user).await? {
                 Server::Ready(ready) => match self.reached(&ready.path).await {
+                    Ok(url) if asked => {
+                        self.tell_start(user, begun.elapsed());
+                        return Ok((url, ready));
+                    }
                     Ok(url) => return Ok((url, ready)),
                     Err(failure) if failure.code != Code::NoRoute => return Err(failure),
                     // It may have crashed unnoticed: asked for a start, the hub looks.
@@ -162,6 +169,13 @@ impl Jupyter {
             hub.spawn_timeout.as_secs()
         );
         Err(Code::SpawnTimeout.failure(what))
+    }
+
+    fn tell_start(&self, user: &str, took: Duration) {
+        let destination = self.client.destination().unwrap_or_default();
+        measure::spawned(destination, took);
+        let (event, duration_ms) = ("server.spawned", millis(took));
+        tracing::info!(event, destination, user, duration_ms, "the server runs");
     }
 
     /// Asks for a start if it is allowed now. `false`: it is still stopping, ask again.

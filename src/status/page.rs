@@ -69,13 +69,9 @@ async fn api_runs(State(page): State<Page>) -> Response {
 }
 
 async fn scrape(State(page): State<Page>) -> Response {
-    match json::status(&page.config, &page.ledger, &(page.alive)()).await {
-        Ok(status) => {
-            let format = [(header::CONTENT_TYPE, metrics::FORMAT)];
-            (format, metrics::text(&status)).into_response()
-        }
-        Err(error) => unreadable(&error),
-    }
+    let format = [(header::CONTENT_TYPE, metrics::FORMAT)];
+    let text = metrics::text(&page.config, &page.ledger).await;
+    (format, text).into_response()
 }
 
 async fn index(State(page): State<Page>) -> Response {

@@ -12,6 +12,7 @@ use super::super::Context;
 use super::request::{Rejection, Request, parse};
 use super::resolve;
 use crate::ledger::LedgerError;
+use crate::measure;
 
 /// Larger trigger files are not taken, bytes.
 const LARGEST: u64 = 1 << 20;
@@ -237,7 +238,9 @@ impl Spool {
         };
         match run {
             Ok(run) => {
+                measure::run_detected(&run.watch);
                 tracing::info!(
+                    event = "run.ready",
                     watch = run.watch,
                     run = run.name,
                     "announced by {}",

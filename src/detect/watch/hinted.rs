@@ -12,6 +12,7 @@ use super::super::scan::{Place, Scan};
 use super::super::{below, candidate};
 use super::Room;
 use crate::ledger::LedgerError;
+use crate::measure;
 
 /// Directories below the root that are watched, the newest names of each level first.
 const INNER: usize = 256;
@@ -31,6 +32,7 @@ impl Room {
         while let Some(path) = self.armed.as_mut().and_then(|(_, hints)| hints.another()) {
             paths.push(path);
         }
+        measure::hints(&self.watch.name, paths.len());
         let recorded = match read {
             Some(read) => self.read(read).await,
             None => Ok(()),

@@ -142,8 +142,22 @@ impl Room {
         self.context.ledger.ready(&ready).await?;
         self.context.ready.notify_one();
         self.context.health.clear(&self.ledger_key());
+        let watch = &self.watch.name;
+        for run in &ready {
+            tracing::info!(event = "run.ready", watch, run = run.name, "complete");
+            for job in &run.jobs {
+                let (destination, notebook) = (&job.destination, &job.notebook);
+                tracing::info!(
+                    event = "job.queued",
+                    watch,
+                    run = run.name,
+                    destination,
+                    notebook,
+                    "queued"
+                );
+            }
+        }
         for (name, path) in complete {
-            tracing::info!(watch = self.watch.name, run = name, "complete");
             self.pending.remove(&name);
             self.unwatch(&path);
         }

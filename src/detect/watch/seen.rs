@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::config::checked::{At, Condition, Watch};
 use crate::job::{Only, plan};
 use crate::ledger::{LedgerError, SeenRun, Twin, now};
+use crate::measure;
 use crate::run::{Parameters, RunState};
 
 impl Room {
@@ -59,7 +60,9 @@ impl Room {
             if run.state != RunState::Acquiring {
                 continue;
             }
-            tracing::debug!(run = run.name, "seen");
+            let watch = &self.watch.name;
+            measure::run_detected(watch);
+            tracing::info!(event = "run.detected", watch, run = run.name, "seen");
             let below = below(&self.watch, &run.path).unwrap_or_default();
             let is_later = |latest: &String| later(&self.watch, latest, &below).is_lt();
             if latest.as_ref().is_none_or(is_later) {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes v1.db to v4.db: small ledgers as the versions 1 to 4 of the schema left them.
+"""Writes v1.db to v5.db: small ledgers as the versions 1 to 5 of the schema left them.
 
-The scripts are those of src/ledger/schema.rs in commit 1a6ba29, the last one that wrote version 4
-(version 5 is not here: its ledgers are made by the program). Each ledger holds a run in every
+The scripts are those of src/ledger/schema.rs in commit 21871e6, the last one that wrote version 5
+(version 6 is not here: its ledgers are made by the program). Each ledger holds a run in every
 state, below /data/h4, as it stands when the daemon is killed while it delivers run_000006.
 """
 
@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 
 HERE = pathlib.Path(__file__).parent
-SOURCE = "1a6ba29:src/ledger/schema.rs"
+SOURCE = "21871e6:src/ledger/schema.rs"
 APPLICATION = 0x6E62636C
 AT = 1_793_534_400_000  # 2026-11-01 12:00 UTC, milliseconds
 
@@ -21,7 +21,8 @@ def scripts():
     text = subprocess.run(
         ["git", "show", SOURCE], cwd=HERE, capture_output=True, check=True, text=True
     ).stdout
-    return dict(re.findall(r'const (V\d): &str = "(.*?)";', text, re.DOTALL))
+    found = re.findall(r'const (V\d): &str = "(.*?)";', text, re.DOTALL)
+    return {name: script.replace('\\"', '"') for name, script in found}
 
 
 def insert(db, table, **columns):
@@ -47,8 +48,10 @@ def job(db, number, state, **more):
         of, code, what, advice = failure
         more |= {"failure_class": of, "failure_code": code, "failure_what": what,
                  "failure_advice": advice, "failure_at": AT + number * 1000 + 500}
+    columns = [row[1] for row in db.execute("PRAGMA table_info(jobs)")]
+    more |= {"username": ""} if "username" in columns else {'"user"': ""}
     insert(db, "jobs", uid=f"019a0000-0000-7000-8000-{number:012}", run=number, notebook="quick",
-           destination="dir", user="", state=state, created_at=AT + number * 1000,
+           destination="dir", state=state, created_at=AT + number * 1000,
            next_attempt_at=AT + number * 1000, **more)
     event = {"delivered": "delivered", "held": "held", "failed": "failed", "skipped": "skipped"}
     if state in event:
@@ -86,7 +89,7 @@ def fill(db, version):
 
 def main():
     steps = scripts()
-    for version in range(1, 5):
+    for version in range(1, 6):
         file = HERE / f"v{version}.db"
         file.unlink(missing_ok=True)
         db = sqlite3.connect(file)

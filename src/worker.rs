@@ -251,16 +251,8 @@ fn log(job: &Claimed, outcome: &Outcome, next: Next, took: Duration) {
     let failure = match outcome {
         Outcome::Delivered(created, _) => {
             let (event, state) = ("notebook.uploaded", JobState::Delivered);
-            return tell!(
-                info,
-                event,
-                state,
-                job,
-                took,
-                None,
-                "delivered: {}",
-                created.as_str()
-            );
+            let outcome = created.as_str();
+            return tell!(info, event, state, job, took, None, outcome, "delivered");
         }
         Outcome::Interrupted => {
             let (event, state) = ("attempt.given-back", JobState::Waiting);

@@ -127,7 +127,7 @@ impl Crier {
             return Ok(idle);
         };
         if ledger.is_shared() {
-            let time = self.receiver.limit() + GRACE;
+            let time = self.receiver.limit() + self.context.config.paces.lease;
             if !ledger.may_announce(&self.table.name, time).await? {
                 return Ok(idle);
             }

@@ -17,8 +17,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 mod detection;
+mod listener;
 pub mod secrets;
 pub use detection::*;
+pub use listener::{Listener, keep_secret};
 
 pub const TEMPLATE: &str = include_str!("template.ipynb");
 

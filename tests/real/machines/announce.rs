@@ -4,34 +4,26 @@ use std::fs;
 use std::time::Duration;
 
 use super::{Machine, Site};
-use crate::support::{make, wait_until, watch};
+use crate::support::{Listener, make, wait_until, watch};
 
-/// A machine whose announcer appends what it is told to a file that all machines see.
-fn machine(site: &Site, name: &str) -> Machine {
-    let told = site.path("told");
-    let announcer = format!(
-        "[announce.all]\ncommand = [\"/bin/sh\", \"-c\", \"cat >> \\\"$1\\\"; echo >> \\\"$1\\\"\", \"keep\", {told:?}]\n\
-         on = [\"held\", \"recovered\", \"delivered\"]\n"
-    );
-    site.machine(
-        "",
-        &(watch(name, "max_new_per_hour = 0") + &site.destination() + &announcer),
-    )
+/// A machine that detects and delivers, and announces to this listener.
+fn machine(site: &Site, listener: &Listener, name: &str) -> Machine {
+    let tables = watch(name, "max_new_per_hour = 0") + &site.destination();
+    let machine = site.machine("", &tables);
+    listener.table(&machine.room, "[\"held\", \"recovered\", \"delivered\"]");
+    machine
 }
 
-fn told(site: &Site, event: &str) -> Vec<serde_json::Value> {
-    let text = fs::read_to_string(site.path("told")).unwrap_or_default();
-    let each = text
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"));
-    each.filter(|message: &serde_json::Value| message["event"] == event)
-        .collect()
+fn count(listener: &Listener, event: &str) -> usize {
+    let events = listener.events().into_iter();
+    events.filter(|told| told == event).count()
 }
 
 #[test]
 fn one_of_two_machines_announces_each_thing_and_the_other_goes_on_after_a_kill() {
     let site = Site::new();
-    let mut machines = [machine(&site, "h1"), machine(&site, "h2")];
+    let listener = Listener::start();
+    let mut machines = ["h1", "h2"].map(|name| machine(&site, &listener, name));
     machines.iter_mut().for_each(|machine| machine.room.start());
     std::thread::sleep(Duration::from_secs(1));
     // Both commit events at the same time.
@@ -47,8 +39,11 @@ fn one_of_two_machines_announces_each_thing_and_the_other_goes_on_after_a_kill()
     }
     site.await_delivered(40, 60);
     let jobs = || -> Vec<String> {
-        let each = told(&site, "delivered");
-        let mut jobs: Vec<String> = each.iter().map(|m| m["job"]["job"].to_string()).collect();
+        let heard = listener.heard();
+        let delivered = heard.iter().filter(|told| told["event"] == "delivered");
+        let mut jobs: Vec<String> = delivered
+            .map(|told| told["job"]["job"].to_string())
+            .collect();
         jobs.sort();
         jobs
     };
@@ -64,9 +59,9 @@ fn one_of_two_machines_announces_each_thing_and_the_other_goes_on_after_a_kill()
     for machine in &machines {
         make(&machine.room.path("data"), "run_000021", "{\"energy\": 1}");
     }
-    wait_until(20, "the hold is told", || !told(&site, "held").is_empty());
+    wait_until(20, "the hold is told", || count(&listener, "held") > 0);
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(told(&site, "held").len(), 1);
+    assert_eq!(count(&listener, "held"), 1);
     // Whoever spoke is killed, and the other one tells the end.
     let owner = site.postgres.sql("SELECT owner FROM announcers");
     let speaker = machines
@@ -77,10 +72,8 @@ fn one_of_two_machines_announces_each_thing_and_the_other_goes_on_after_a_kill()
     fs::rename(site.path("away"), site.path("notebooks")).expect("renamed");
     site.await_delivered(42, 60);
     // It waits until the other one's time to speak is over.
-    wait_until(90, "the end is told", || {
-        !told(&site, "recovered").is_empty()
-    });
+    wait_until(90, "the end is told", || count(&listener, "recovered") > 0);
     wait_until(30, "the rest is told", || jobs().len() >= 42);
-    assert_eq!(told(&site, "recovered").len(), 1);
+    assert_eq!(count(&listener, "recovered"), 1);
     assert_eq!(jobs().len(), 42);
 }

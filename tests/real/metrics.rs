@@ -7,23 +7,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::delivery::write_token;
+use crate::hub::Hub;
 use crate::support::{Process, Room, lasting_port, secrets, wait_until};
 
-/// What only a hub that starts servers, and a token that ends, give rise to: their own tests show that
-/// these are exported.
-const ELSEWHERE: [&str; 3] = [
-    "nbcourier_credential_expiry_timestamp_seconds",
-    "nbcourier_spawn_duration_seconds_bucket",
-    "nbcourier_spawn_duration_seconds_count",
-];
-
 /// Panels and alerts without data where nothing is wrong with what they tell of.
-const EMPTY: [&str; 8] = [
-    "Starts of servers 0",
-    "Starts of servers 1",
-    "Credentials 0",
+const EMPTY: [&str; 4] = [
     "NbcourierWaitsLong",
-    "NbcourierCredentialEnds",
     "NbcourierStuck",
     "NbcourierAbsent",
     "Notifications and listing 1",
@@ -42,14 +32,18 @@ fn promtool(arguments: &[&str]) {
     assert!(done.status.success(), "{done:?}");
 }
 
-/// A room that delivers to one place, holds for a second, and can't reach a third.
-fn room() -> Room {
-    let room = Room::new(
+/// A room that delivers to a directory and to a hub by a token that ends, holds for a file in a
+/// directory's place, and can't reach a server.
+fn room(hub: &Hub) -> Room {
+    let room = Room::new(&format!(
         "[destination.share]\npath = \"notebooks\"\ndirectory = \"\"\n\
          [destination.full]\npath = \"full\"\ndirectory = \"\"\n\
-         [destination.away]\nserver = \"http://127.0.0.1:9\"\nauth.token = { env = \"AWAY_TOKEN\" }\n",
-    );
+         [destination.away]\nserver = \"http://127.0.0.1:9\"\nauth.token = {{ file = \"token\" }}\n\
+         [destination.hub]\nhub = \"{}\"\nauth.token = {{ file = \"token\" }}\n",
+        hub.url
+    ));
     fs::write(room.path("full"), "no directory").expect("a file");
+    write_token(&room, &hub.user_token("alice", 3600));
     room
 }
 
@@ -111,10 +105,8 @@ fn the_alerts_come_when_they_should() {
 
 #[test]
 fn every_question_of_the_dashboard_and_the_alerts_is_answered() {
-    let mut room = room();
-    room.environment
-        .push(("AWAY_TOKEN", "never-accepted".into()));
-    secrets::note("never-accepted");
+    let hub = Hub::start();
+    let mut room = room(&hub);
     room.start();
     let target = page(&room);
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -125,7 +117,7 @@ fn every_question_of_the_dashboard_and_the_alerts_is_answered() {
         std::thread::sleep(Duration::from_millis(500));
     }
     wait_until(20, "one is held", || room.count("held") > 0);
-    wait_until(20, "all are delivered", || room.count("delivered") == 10);
+    wait_until(60, "all are delivered", || room.count("delivered") == 20);
     let mut answer = None;
     let silent = |answer: &Value| -> Vec<String> {
         let asked = answer["asked"].as_array().expect("questions").iter();
@@ -167,10 +159,7 @@ fn every_question_of_the_dashboard_and_the_alerts_is_answered() {
             .iter()
             .filter_map(Value::as_str)
         {
-            assert!(
-                known.contains(&name) || ELSEWHERE.contains(&name),
-                "{name} of {one}"
-            );
+            assert!(known.contains(&name), "{name} of {one}");
         }
     }
     let text = scraped(&room);
@@ -180,13 +169,15 @@ fn every_question_of_the_dashboard_and_the_alerts_is_answered() {
         "nbcourier_runs_detected_total{watch=\"h4\"} 10",
         "nbcourier_jobs{destination=\"full\",state=\"held\"} 10",
         "nbcourier_run_to_notebook_seconds_count{destination=\"share\"} 10",
-        "endpoint=\"server\",status_class=\"none\"",
+        "{destination=\"away\",endpoint=\"server\",status_class=\"none\"}",
+        "{destination=\"hub\",endpoint=\"spawn\",status_class=\"2xx\"}",
+        "{destination=\"hub\",endpoint=\"contents\",status_class=\"2xx\"}",
+        "nbcourier_spawn_duration_seconds_count{destination=\"hub\"} 1",
+        "nbcourier_delivery_attempts_total{destination=\"hub\",code=\"ok\"} 10",
     ] {
         assert!(text.contains(line), "{line} in\n{text}");
     }
     // Labels are of few values: neither a run nor a user is among them.
-    assert!(
-        !text.contains("run_0000") && !text.contains("user="),
-        "{text}"
-    );
+    let odd = ["run_0000", "user=", "alice", "other"].map(|word| text.contains(word));
+    assert_eq!(odd, [false; 4], "{text}");
 }

@@ -220,3 +220,64 @@ fn plain(words: &str) -> String {
 fn shown(text: &str) -> String {
     cleaned(text).chars().take(LONGEST).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(user: &str, jobs: i64) -> Cause {
+        Cause {
+            code: "storage-full".into(),
+            destination: Some("swan".into()),
+            user: Some(user.into()),
+            notebook: None,
+            watch: None,
+            what: "@all [quota](https://evil.example) <!here>\n`x`".into(),
+            advice: "free some space".into(),
+            since: 1_795_219_200_000,
+            jobs,
+        }
+    }
+
+    #[test]
+    fn one_cause_says_whom_it_concerns_and_what_to_do() {
+        let message = causes(&Due::New(vec![cause("alice", 200)]));
+        let text = "needs a person: [destination.swan], user alice: 200 notebooks since \
+            2026-11-21T00:00:00Z: ＠all [quota] (https://evil.example) ‹!here› 'x'\n\
+            what to do: free some space";
+        assert_eq!(message["text"], text);
+        assert_eq!(
+            (&message["count"], &message["user"]),
+            (&json!(200), &json!("alice"))
+        );
+        assert_eq!(message["failure"]["what"], cause("alice", 1).what);
+        let again = causes(&Due::Again(vec![cause("alice", 201)]));
+        assert!(
+            again["text"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("still needs"))
+        );
+        let over = causes(&Due::Over(vec![cause("alice", 201)]));
+        assert_eq!(over["event"], "recovered");
+        assert!(
+            over["text"]
+                .as_str()
+                .is_some_and(|text| text.ends_with("(storage-full)"))
+        );
+    }
+
+    #[test]
+    fn many_causes_are_one_message_of_a_few_lines() {
+        let many: Vec<Cause> = (0..200).map(|user| cause(&user.to_string(), 3)).collect();
+        let message = causes(&Due::New(many));
+        let text = message["text"].as_str().expect("a text");
+        let lead = "needs a person: 200 causes, 600 notebooks; `nbcourier status` shows them\n";
+        assert!(
+            text.starts_with(lead) && text.ends_with("\n- and 190 more"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 12);
+        assert_eq!(message["failures"].as_array().map(Vec::len), Some(200));
+        assert!(message["failure"].is_null() && message["destination"].is_null());
+    }
+}

@@ -2,7 +2,7 @@
 """Writes v1.db to v5.db: small ledgers as the versions 1 to 5 of the schema left them.
 
 The scripts are those of src/ledger/schema.rs in commit 21871e6, the last one that wrote version 5
-(version 6 is not here: its ledgers are made by the program). Each ledger holds a run in every
+(later versions are not here: their ledgers are made by the program). Each ledger holds a run in every
 state, below /data/h4, as it stands when the daemon is killed while it delivers run_000006.
 """
 

@@ -9,6 +9,7 @@ mod demo;
 mod init;
 mod log;
 mod output;
+mod reload;
 mod render;
 mod runs;
 mod show;
@@ -74,7 +75,7 @@ enum Command {
     /// Check configuration, watches, templates, credentials, hub and scopes
     Check(check::Arguments),
     /// Health first, then the last runs
-    Status,
+    Status(status::Arguments),
     /// List runs
     Runs(runs::Arguments),
     /// Everything that happened to a run
@@ -85,6 +86,8 @@ enum Command {
     Skip(acts::SkipArguments),
     /// Deliver run directories by hand
     Submit(acts::SubmitArguments),
+    /// Take over the configuration as its files now stand, or say why it can't be (as SIGHUP does)
+    Reload,
     /// Copy the ledger into a new file, while the daemon runs
     Backup(backup::BackupArguments),
     /// Put a backup in the place of the ledger, which is kept beside it; the daemon must be stopped
@@ -215,12 +218,13 @@ async fn run(context: &Context, command: Command) -> Result<u8, Stop> {
             Command::Daemon(arguments) => daemon::run(context, &arguments).await,
             Command::Init(arguments) => init::run(context, &arguments).await,
             Command::Check(arguments) => check::run(context, &arguments).await,
-            Command::Status => status::run(context).await,
+            Command::Status(arguments) => status::run(context, &arguments).await,
             Command::Runs(arguments) => runs::run(context, &arguments).await,
             Command::Show(arguments) => show::run(context, &arguments).await,
             Command::Retry(arguments) => acts::retry(context, &arguments).await,
             Command::Skip(arguments) => acts::skip(context, &arguments).await,
             Command::Submit(arguments) => acts::submit(context, &arguments).await,
+            Command::Reload => reload::run(context).await,
             Command::Backup(arguments) => backup::backup(context, &arguments).await,
             Command::Restore(arguments) => backup::restore(context, &arguments).await,
             Command::Render(arguments) => render::run(context, &arguments).await,

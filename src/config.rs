@@ -69,6 +69,16 @@ pub fn load(file: &Path) -> Result<Config, Mistakes> {
     Ok(config)
 }
 
+/// The state directory that a configuration names, whatever else is wrong with it; the usual one
+/// where it can't be read.
+#[must_use]
+pub fn state(file: &Path) -> PathBuf {
+    let text = bytes(file)
+        .ok()
+        .map(|(bytes, _)| String::from_utf8_lossy(&bytes).into_owned());
+    file::state(&Sheet::new(file, text.unwrap_or_default()))
+}
+
 /// Reads a configuration from a text; `file` is where it would be.
 ///
 /// # Errors

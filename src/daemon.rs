@@ -1,24 +1,24 @@
 //! The daemon: puts the rooms together, one way, and takes them apart again.
 
-use std::path::Path;
+mod doors;
+mod reload;
+mod rooms;
+
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::config::checked::LedgerUrl;
 use crate::deliver::Desk;
-use crate::detect;
-use crate::detect::spool::Submitter;
 use crate::health::Health;
 use crate::ledger::{self, Ledger, LedgerError, Location, StateLock, now};
 use crate::status::announce;
-use crate::status::control::{self, Control};
-use crate::status::json::Alive;
-use crate::status::page::{self, Page};
+use crate::status::control::Reload;
 use crate::worker;
+use doors::Doors;
+use rooms::Rooms;
 
 /// The one half that a daemon does, where several share the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -31,12 +31,32 @@ pub enum Only {
 
 /// A running daemon.
 pub struct Running {
-    /// The page's URL, if it is served.
-    pub page: Option<String>,
+    house: House,
+    rooms: Rooms,
+    /// The worker's, which goes on with what it delivers whatever the configuration is.
+    desks: Option<watch::Sender<Arc<Desk>>>,
+    /// The announcers', who may still tell one thing for the configuration before.
+    announcing: watch::Sender<announce::Context>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
-    ledger: Ledger,
+    asked: mpsc::Receiver<Reload>,
     _lock: StateLock,
+}
+
+/// What stays while configurations come and go.
+struct House {
+    only: Option<Only>,
+    ledger: Ledger,
+    /// Troubles of the daemon itself.
+    health: Arc<Health>,
+    /// Told whenever there is something to deliver.
+    ready: Arc<Notify>,
+    /// Milliseconds since 1970, UTC.
+    up_since: i64,
+    reloads: mpsc::Sender<Reload>,
+    doors: Doors,
+    /// The page's URL, if it is served.
+    page: Option<String>,
 }
 
 /// Starts everything; returns once the watches are set.
@@ -54,61 +74,40 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
     if only != Some(Only::Detect) {
         ledger.take_back().await?;
     }
+    let (reloads, asked) = mpsc::channel(1);
     let health = Arc::new(Health::default());
-    let ready = Arc::new(Notify::new());
+    let doors = Doors::open(&config, &health).await;
+    let mut house = House {
+        only,
+        ledger,
+        page: doors.url(),
+        doors,
+        health,
+        ready: Arc::default(),
+        up_since: now(),
+        reloads,
+    };
     let (stop, stopped) = watch::channel(false);
     let mut tasks = JoinSet::new();
-
-    let (page, url) = serve_page(&config, &ledger, &health, stopped.clone()).await;
-    let context = detect::Context {
-        config: config.clone(),
-        ledger: ledger.clone(),
-        health: health.clone(),
-        ready: ready.clone(),
-        stop: stopped.clone(),
-    };
-    let desk = (only != Some(Only::Detect)).then(|| {
-        let desk = Desk::new(
-            config.clone(),
-            ledger.clone(),
-            health.clone(),
-            stopped.clone(),
-        );
-        Arc::new(desk)
+    let mut rooms = Rooms::start(&mut house, config, None);
+    let desks = rooms.desk.clone().map(|desk| {
+        let (desks, newest) = watch::channel(desk);
+        let (ledger, ready) = (house.ledger.clone(), house.ready.clone());
+        tasks.spawn(ledger.listen(ready.clone(), stopped.clone()));
+        tasks.spawn(worker::run(newest, ready, stopped));
+        desks
     });
-    let delivers = desk.clone();
-    let control = Control {
-        wake: Arc::new(move || delivers.iter().for_each(|desk| desk.wake())),
-        page,
-        submitter: Arc::new(Submitter::new(&context)),
-        ready: ready.clone(),
-    };
-    serve_control(&config.state, control, &health, stopped.clone()).await;
-
-    let all_armed = (only != Some(Only::Deliver)).then(|| {
-        let (armed, all_armed) = tokio::sync::oneshot::channel();
-        tasks.spawn(detect::run(context, armed));
-        all_armed
-    });
-    tasks.spawn(announce::run(announce::Context {
-        config: config.clone(),
-        ledger: ledger.clone(),
-        health: health.clone(),
-        stop: stopped.clone(),
-    }));
-    if let Some(desk) = desk {
-        tasks.spawn(ledger.clone().listen(ready.clone(), stopped.clone()));
-        tasks.spawn(worker::run(desk, ready, stopped));
-    }
-    if let Some(all_armed) = all_armed {
-        // An error means that detection ended before it began, which its own log explains.
-        let _ = all_armed.await;
-    }
+    let announcing = watch::Sender::new(rooms.announcing.clone());
+    tasks.spawn(announce::follow(announcing.subscribe()));
+    rooms.armed().await;
     Ok(Running {
-        page: url,
+        house,
+        rooms,
+        desks,
+        announcing,
         stop,
         tasks,
-        ledger,
+        asked,
         _lock: lock,
     })
 }
@@ -147,89 +146,34 @@ fn machine() -> String {
 }
 
 impl Running {
+    /// The page's URL, if it is served.
+    #[must_use]
+    pub fn page(&self) -> Option<&str> {
+        self.house.page.as_deref()
+    }
+
+    /// By which reloads are asked for.
+    #[must_use]
+    pub fn reloads(&self) -> mpsc::Sender<Reload> {
+        self.house.reloads.clone()
+    }
+
+    /// Takes up reloads as they are asked for, one after the other, for ever.
+    pub async fn attend(&mut self) {
+        while let Some(Reload { who, answer }) = self.asked.recv().await {
+            // Whoever asked may have gone; it is done all the same.
+            let _ = answer.send(self.reload(&who).await);
+        }
+    }
+
     /// Stops: nothing new begins, what runs may end within its grace time.
     pub async fn stop(mut self) {
         // Nobody listening any more is as good.
         let _ = self.stop.send(true);
+        self.house.doors.close();
+        self.rooms.stop().await;
+        drop(self.announcing);
         while self.tasks.join_next().await.is_some() {}
-        self.ledger.close().await;
+        self.house.ledger.close().await;
     }
-}
-
-async fn stop_of(mut stopped: watch::Receiver<bool>) {
-    // An error means that the daemon is gone already.
-    let _ = stopped.wait_for(|stop| *stop).await;
-}
-
-async fn serve_control(
-    state: &Path,
-    control: Control,
-    health: &Health,
-    stopped: watch::Receiver<bool>,
-) {
-    let socket = control::socket(state);
-    if let Err(error) = control::serve(&socket, control, stop_of(stopped)).await {
-        let what = format!(
-            "the control socket {} can't be made: {error}",
-            socket.display()
-        );
-        health.raise(
-            "control",
-            "control-socket",
-            what,
-            "`retry`, `skip` and `submit` don't work until it can; detection and delivery do",
-        );
-    }
-}
-
-/// A page that can't be served is a notice, never an end: delivery is what matters.
-async fn serve_page(
-    config: &Arc<Config>,
-    ledger: &Ledger,
-    health: &Arc<Health>,
-    stopped: watch::Receiver<bool>,
-) -> (Page, Option<String>) {
-    let mut url = None;
-    let mut listener = None;
-    if let Some(address) = config.listen {
-        match TcpListener::bind(address).await {
-            Ok(bound) => {
-                url = bound
-                    .local_addr()
-                    .ok()
-                    .map(|address| format!("http://{address}/"));
-                listener = Some(bound);
-            }
-            Err(error) => {
-                let what = format!("the page can't be served at {address}: {error}");
-                health.raise(
-                    "page",
-                    "page-unserved",
-                    what,
-                    "set another `[status] listen` and restart",
-                );
-            }
-        }
-    }
-    let (board, up_since, shown) = (health.clone(), now(), url.clone());
-    let alive = move || Alive {
-        up_since: Some(up_since),
-        notices: board.notices(),
-        page: shown.clone(),
-    };
-    let page = Page {
-        config: config.clone(),
-        ledger: ledger.clone(),
-        alive: Arc::new(alive),
-    };
-    if let Some(listener) = listener {
-        let router = page::router(page.clone());
-        tokio::spawn(async move {
-            let served = axum::serve(listener, router).with_graceful_shutdown(stop_of(stopped));
-            if let Err(error) = served.await {
-                tracing::warn!(%error, "the page has ended");
-            }
-        });
-    }
-    (page, url)
 }

@@ -1,5 +1,6 @@
 //! nbcourier puts a notebook for every finished run into its physicist's own Jupyter.
 
+pub mod account;
 pub mod auth;
 pub mod cli;
 pub mod command;

@@ -34,8 +34,14 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Sleep while due jobs wait for a lane that is full.
 const BUSY: Duration = Duration::from_millis(200);
 
-/// Delivers until `stop` is true, then lets what runs end within a grace time.
-pub async fn run(desk: Arc<Desk>, ready: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+/// Delivers until `stop` is true, then lets what runs end within a grace time. What begins, begins
+/// at the newest of the desks; what runs ends at the one where it began.
+pub async fn run(
+    mut desks: watch::Receiver<Arc<Desk>>,
+    ready: Arc<Notify>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut desk = desks.borrow_and_update().clone();
     let mut worker = Worker {
         tasks: JoinSet::new(),
         leases: Leases::default(),
@@ -58,6 +64,11 @@ pub async fn run(desk: Arc<Desk>, ready: Arc<Notify>, mut stop: watch::Receiver<
             () = ready.notified() => {}
             Some(_) = worker.tasks.join_next() => {}
             () = tokio::time::sleep(pause) => {}
+            Ok(()) = desks.changed() => {
+                desk = desks.borrow_and_update().clone();
+                probes = probe::Probes::default();
+                upkeep.is_other = true;
+            }
             _ = stop.changed() => {}
         }
         while worker.tasks.try_join_next().is_some() {}

@@ -8,6 +8,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("run", &[]),
     ("redact", &[]),
     ("process", &[]),
+    ("account", &[]),
     ("failure", &["redact"]),
     ("retry", &[]),
     ("text", &["run"]),
@@ -31,8 +32,8 @@ const RULES: &[(&str, &[&str])] = &[
     (
         "detect",
         &[
-            "text", "config", "failure", "health", "job", "ledger", "measure", "notebook",
-            "process", "retry", "run",
+            "account", "text", "config", "failure", "health", "job", "ledger", "measure",
+            "notebook", "process", "retry", "run",
         ],
     ),
     (

@@ -149,7 +149,7 @@ fn run(number: usize) -> ReadyRun {
         digest: Some("0123456789abcdef".to_owned()),
         identity: Some(format!("27:{at}:1700000000.{at:09}")),
         jobs: vec![job],
-        asked: false,
+        asked: None,
         limit: Some(0),
         request: None,
     }

@@ -93,7 +93,7 @@ async fn act(context: &Context, (path, fresh): (&str, bool), which: &Which) -> R
             fresh,
             state: which.state(),
         };
-        let answer = socket::ask(&config, path, Some(&request)).await;
+        let answer = socket::ask(&config.state, path, Some(&request)).await;
         acted += read(answer.map_err(|stop| interrupted(stop, done, runs.len()))?)?;
     }
     context.output.progress("done", runs.len(), runs.len());
@@ -168,7 +168,7 @@ pub(super) async fn submit(context: &Context, arguments: &SubmitArguments) -> Re
             .progress("submitted", done, arguments.paths.len());
         let path = std::path::absolute(path)?;
         let request = json!({ "path": path, "parameters": parameters });
-        let run = socket::ask(&config, "/submit", Some(&request)).await?;
+        let run = socket::ask(&config.state, "/submit", Some(&request)).await?;
         names.push(format!(
             "{}:{}",
             run["watch"].as_str().unwrap_or_default(),

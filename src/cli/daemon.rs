@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 use super::{Context, Stop, exit, log};
 use crate::daemon;
+use crate::status::control::Reload;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -23,16 +25,29 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let running = daemon::start(Arc::new(config), arguments.only).await?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut running = daemon::start(Arc::new(config), arguments.only).await?;
     tracing::info!(
-        page = running.page,
+        page = running.page(),
         "nbcourier {} is ready",
         env!("CARGO_PKG_VERSION")
     );
     tell_systemd(&[NotifyState::Ready]);
+    let reloads = running.reloads();
+    let reload_at_hangup = async {
+        while hangup.recv().await.is_some() {
+            let (answer, verdict) = oneshot::channel();
+            let who = "SIGHUP".into();
+            // Log and status have the verdict.
+            let _ = reloads.send(Reload { who, answer }).await;
+            let _ = verdict.await;
+        }
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        () = running.attend() => {}
+        () = reload_at_hangup => {}
     }
     tell_systemd(&[NotifyState::Stopping]);
     tracing::info!("stopping");

@@ -50,14 +50,15 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     };
     let config = configuration(&dir, &destination)?;
     let _log = super::log::start(context, &config)?;
-    let running = daemon::start(Arc::new(config), None).await?;
-    introduce(&say, &dir, running.page.as_deref());
+    let mut running = daemon::start(Arc::new(config), None).await?;
+    introduce(&say, &dir, running.page());
     if let Some(hub) = &hub {
         say(format!("the hub       {}", hub.link()));
     }
     tokio::select! {
         daq = acquire(&dir, &say) => daq?,
         () = end(arguments.lasts) => {}
+        () = running.attend() => {}
     }
     say("stopping".into());
     running.stop().await;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Context, Stop, choose, exit};
+use super::{Context, Stop, choose, exit, output};
 use crate::ledger::{Filter, Ledger};
 use crate::status::json;
 
@@ -84,6 +84,14 @@ fn is_in(run: &Value, state: &str) -> bool {
 
 /// One line a job, newest run first.
 pub(super) fn table(context: &Context, runs: &[Value]) {
+    match lines(runs, true) {
+        lines if lines.is_empty() => context.output.note("no runs"),
+        lines => lines.iter().for_each(|line| context.output.line(line)),
+    }
+}
+
+/// The lines of the table, with times or without; none where there are no runs.
+pub(super) fn lines(runs: &[Value], times: bool) -> Vec<String> {
     let mut rows = Vec::new();
     for run in runs {
         let jobs = run["jobs"]
@@ -107,13 +115,15 @@ pub(super) fn table(context: &Context, runs: &[Value]) {
             rows.push(row(run, text(&job["state"]), &destination, &detail(job)));
         }
     }
+    let mut head = vec!["RUN", "SEEN", "STATE", "DESTINATION", "NOTEBOOK"];
     if rows.is_empty() {
-        context.output.note("no runs");
-    } else {
-        context
-            .output
-            .table(&["RUN", "SEEN", "STATE", "DESTINATION", "NOTEBOOK"], rows);
+        return vec![];
     }
+    if !times {
+        head.remove(1);
+        rows.iter_mut().for_each(|row| drop(row.remove(1)));
+    }
+    output::table(&head, rows)
 }
 
 fn row(run: &Value, state: &str, destination: &str, detail: &str) -> Vec<String> {

@@ -1,21 +1,23 @@
 //! The client of the control socket.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Stop, exit};
-use crate::config::Config;
+use crate::account;
 use crate::status::control;
 
-/// Asks the daemon; `body` makes it a POST.
+/// Asks the daemon with this state directory; `body` makes it a POST.
 pub(super) async fn ask<B: Serialize + Sync>(
-    config: &Config,
+    state: &Path,
     path: &str,
     body: Option<&B>,
 ) -> Result<Value, Stop> {
-    let socket = control::socket(&config.state);
+    let socket = control::socket(state);
     let shown = socket.display().to_string();
     let client = reqwest::Client::builder()
         .unix_socket(socket.clone())
@@ -43,6 +45,10 @@ pub(super) async fn ask<B: Serialize + Sync>(
             let message = value["message"].as_str().unwrap_or("refused").to_owned();
             Err(Stop::new(exit::ARGUMENTS, message))
         }
+        409 => Err(Stop::new(
+            exit::CONFIGURATION,
+            value.as_str().unwrap_or("the configuration is refused"),
+        )),
         507 => Err(Stop::new(
             exit::LEDGER,
             value.as_str().unwrap_or("the ledger can't be written"),
@@ -54,12 +60,29 @@ pub(super) async fn ask<B: Serialize + Sync>(
     }
 }
 
-fn not_reached(shown: &str, socket: &std::path::Path, error: &reqwest::Error) -> Stop {
+/// The daemon may well run: only the group of its socket may ask it.
+fn forbidden(shown: &str, socket: &Path) -> Stop {
+    let stop = |message: String| Stop::new(exit::REFUSED, message);
+    match std::fs::metadata(socket) {
+        Ok(facts) => {
+            let group = account::group(facts.gid());
+            let message = format!("only members of the group `{group}` may use the socket {shown}");
+            stop(message).hint(format!(
+                "ask to be put into it (sudo usermod -aG {group} $USER, then log in again), or use sudo"
+            ))
+        }
+        Err(_) => stop(format!(
+            "you may not look into the directory of the socket {shown}"
+        ))
+        .hint("use sudo; under systemd the socket is in /run/nbcourier, where a group may use it"),
+    }
+}
+
+fn not_reached(shown: &str, socket: &Path, error: &reqwest::Error) -> Stop {
     let refused = std::os::unix::net::UnixStream::connect(socket)
         .is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied);
     if refused {
-        return Stop::new(exit::REFUSED, format!("you may not use the socket {shown}"))
-            .hint("ask to be put into the group of the service, or use sudo");
+        return forbidden(shown, socket);
     }
     if error.is_timeout() {
         return Stop::new(exit::LATER, "the daemon did not answer within 30 s");

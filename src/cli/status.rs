@@ -1,82 +1,170 @@
 //! `nbcourier status`.
 
+mod screen;
+mod watch;
+
+use std::io::ErrorKind;
+
 use serde_json::Value;
 
-use super::{Context, Stop, exit, runs, socket};
-use crate::config::Config;
+use super::{Context, Stop, exit, output, runs, socket};
+use crate::config;
 use crate::ledger::Filter;
 use crate::status::json;
 
-/// Runs shown below the health.
-const SHOWN: i64 = 10;
+/// Narrower terminals show no times.
+const NARROW: usize = 60;
 
-pub(super) async fn run(context: &Context) -> Result<u8, Stop> {
-    let config = context.load()?;
-    let (status, down) = match socket::ask::<()>(&config, "/status", None).await {
-        Ok(status) => (status, None),
-        Err(stop) => (from_ledger(context, &config).await?, Some(stop)),
-    };
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 all is well; 1 something needs a person; 69 the daemon is not running (what \
+its ledger says is printed all the same); 77 its socket is for others; 78 its configuration has mistakes."
+)]
+pub(super) struct Arguments {
+    /// Go on until Ctrl-C: redrawn on a terminal; with --json a line for each change
+    #[arg(long)]
+    watch: bool,
+}
+
+pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
+    if arguments.watch {
+        return watch::run(context).await;
+    }
+    let seen = Seen::look(context).await?;
     if context.output.json {
-        context.output.value(&status);
+        context.output.value(&seen.status);
     } else {
-        print(context, &status, down.is_some());
-        let filter = Filter {
-            limit: Some(SHOWN),
-            ..Filter::default()
-        };
-        // Why there may be none is said above.
-        if let Ok(ledger) = context.ledger(&config).await {
-            runs::table(context, &json::runs(&ledger, &filter).await?);
+        let up = seen.up();
+        seen.lines(&up, usize::MAX)
+            .iter()
+            .for_each(|line| context.output.line(line));
+        if seen.runs.is_empty() {
+            context.output.note("no runs");
         }
     }
-    if let Some(stop) = down {
-        return Err(stop);
+    match seen.trouble {
+        Some(stop) => Err(stop),
+        None if seen.is_well() => Ok(exit::DONE),
+        None => Ok(exit::NOT_WELL),
     }
-    let well = status["health"].as_array().is_some_and(Vec::is_empty);
-    Ok(if well { exit::DONE } else { exit::NOT_WELL })
 }
 
-async fn from_ledger(context: &Context, config: &Config) -> Result<Value, Stop> {
-    let ledger = context.ledger(config).await?;
-    Ok(json::status(config, &ledger, &json::Alive::default()).await?)
+/// What one look shows.
+struct Seen {
+    status: Value,
+    runs: Vec<Value>,
+    /// Why it is the ledger that was read and not the daemon that has answered, or what is wrong
+    /// with the configuration's files.
+    trouble: Option<Stop>,
 }
 
-fn print(context: &Context, status: &Value, down: bool) {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let up = if down {
-        "not running".into()
-    } else {
-        format!("up since {}", text(&status["up_since"]))
-    };
-    let page = status["page"]
-        .as_str()
-        .map(|page| format!(" · page {page}"))
-        .unwrap_or_default();
-    context.output.line(format!(
-        "nbcourier {} · {up}{page}",
-        text(&status["version"])
-    ));
-    for trouble in status["health"].as_array().into_iter().flatten() {
-        context.output.line(format!("! {}", text(&trouble["what"])));
-        context
-            .output
-            .line(format!("  what to do: {}", text(&trouble["advice"])));
+impl Seen {
+    /// The daemon is asked, which doesn't need its configuration to be in order still; where it
+    /// doesn't answer, its ledger is read.
+    async fn look(context: &Context) -> Result<Self, Stop> {
+        let state = config::state(&context.config);
+        match socket::ask::<()>(&state, "/status", None).await {
+            Ok(status) => {
+                let runs = socket::ask::<()>(&state, "/runs", None).await;
+                // Why there may be none is in the health.
+                let runs = runs.ok().and_then(|runs| runs.as_array().cloned());
+                Ok(Self {
+                    status,
+                    runs: runs.unwrap_or_default(),
+                    trouble: context.load().err(),
+                })
+            }
+            // Only the service and root may look into it.
+            Err(stop) if is_closed(&state) => Err(stop),
+            Err(stop) => Self::of_ledger(context, stop).await,
+        }
     }
-    for destination in status["destinations"].as_array().into_iter().flatten() {
-        let until = destination["token_expires_at"].as_str();
-        let until = until
-            .map(|until| format!(", token expires {until}"))
+
+    async fn of_ledger(context: &Context, stop: Stop) -> Result<Self, Stop> {
+        let config = context.load()?;
+        let ledger = context.ledger(&config).await?;
+        let filter = Filter {
+            limit: Some(json::LAST),
+            ..Filter::default()
+        };
+        Ok(Self {
+            status: json::status(&config, &ledger, &json::Alive::default()).await?,
+            runs: json::runs(&ledger, &filter).await?,
+            trouble: Some(stop),
+        })
+    }
+
+    fn is_well(&self) -> bool {
+        let health = self.status["health"].as_array();
+        self.trouble.is_none() && health.is_some_and(Vec::is_empty)
+    }
+
+    /// Whether the daemon runs, in words.
+    fn up(&self) -> String {
+        match (self.status["up_since"].as_str(), &self.trouble) {
+            (Some(since), _) => format!("up since {since}"),
+            (None, Some(stop)) if stop.code == exit::REFUSED => "this is from its ledger".into(),
+            (None, _) => "not running".into(),
+        }
+    }
+
+    /// Health first, then the last runs, in lines of at most this width.
+    fn lines(&self, up: &str, width: usize) -> Vec<String> {
+        let status = &self.status;
+        let page = status["page"].as_str();
+        let page = page
+            .map(|page| format!(" · page {page}"))
             .unwrap_or_default();
-        context.output.line(format!(
-            "{:<20} {}{until}",
-            text(&destination["name"]),
-            text(&destination["state"])
+        let version = text(&status["version"]);
+        let mut lines = output::wrapped(&format!("nbcourier {version} · {up}{page}"), width);
+        if let (Some(_), Some(stop)) = (status["up_since"].as_str(), &self.trouble) {
+            let first = stop.message.lines().next().unwrap_or_default();
+            let what = format!("! the configuration's files have mistakes now: {first}");
+            lines.extend(output::wrapped(&what, width));
+            let advice = "  what to do: see `nbcourier check --offline`; the daemon goes on with the former one";
+            lines.extend(output::wrapped(advice, width));
+        }
+        for trouble in status["health"].as_array().into_iter().flatten() {
+            lines.extend(output::wrapped(
+                &format!("! {}", text(&trouble["what"])),
+                width,
+            ));
+            let advice = format!("  what to do: {}", text(&trouble["advice"]));
+            lines.extend(output::wrapped(&advice, width));
+        }
+        let destinations = status["destinations"].as_array().into_iter().flatten();
+        lines.extend(destinations.flat_map(|table| output::wrapped(&destination(table), width)));
+        let jobs = status["jobs"].as_object().into_iter().flatten();
+        let counts: Vec<String> = jobs
+            .map(|(state, count)| format!("{count} {state}"))
+            .collect();
+        lines.extend(output::wrapped(
+            &format!("jobs: {}", counts.join(", ")),
+            width,
         ));
+        lines.push(String::new());
+        let runs = runs::lines(&self.runs, width >= NARROW);
+        lines.extend(runs.iter().map(|line| output::cut(line, width)));
+        lines
     }
-    let jobs = status["jobs"].as_object().into_iter().flatten();
-    let counts: Vec<String> = jobs
-        .map(|(state, count)| format!("{count} {state}"))
-        .collect();
-    context.output.line(format!("jobs: {}", counts.join(", ")));
-    context.output.line("");
+}
+
+fn destination(table: &Value) -> String {
+    let until = table["token_expires_at"].as_str();
+    let until = until
+        .map(|until| format!(", token expires {until}"))
+        .unwrap_or_default();
+    format!(
+        "{:<20} {}{until}",
+        text(&table["name"]),
+        text(&table["state"])
+    )
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn is_closed(state: &std::path::Path) -> bool {
+    std::fs::read_dir(state).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
 }

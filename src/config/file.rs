@@ -75,12 +75,23 @@ pub(super) fn read(sheets: &[Sheet]) -> Option<Config> {
     })
 }
 
-/// What the single tables hold.
-fn general(main: &Table<'_>) -> Config {
-    let log = main.read("log", filter).unwrap_or("info");
+/// The state directory.
+pub(super) fn state(main: &Sheet) -> PathBuf {
+    let tree = main.tree();
+    daemon(&Table::top(main, &tree))
+}
+
+fn daemon(main: &Table<'_>) -> PathBuf {
     let daemon = main.table("daemon");
     let state = daemon.read("state", path).unwrap_or_else(usual_state);
     daemon.finish();
+    state
+}
+
+/// What the single tables hold.
+fn general(main: &Table<'_>) -> Config {
+    let log = main.read("log", filter).unwrap_or("info");
+    let state = daemon(main);
     let ledger = ledger(main.table("ledger"), &state);
     let retry = retry(main.table("retry"));
     let status = main.table("status");

@@ -32,16 +32,16 @@ pub struct Desk {
     /// Notebooks that may be created at once, by destination and for each of its users.
     permits: Mutex<HashMap<Whose, Arc<Semaphore>>>,
     /// Directories in which old temporary names have been looked for since the start.
-    pub(super) swept: Mutex<HashSet<String>>,
+    pub(super) swept: Arc<Mutex<HashSet<String>>>,
     /// Warnings that the log has already.
     warned: Mutex<HashSet<String>>,
     /// Jobs that are being rendered.
-    rendering: Mutex<HashSet<i64>>,
+    rendering: Arc<Mutex<HashSet<i64>>>,
     /// Notebooks that may be rendered at once.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     /// What each destination said of itself when it was asked last.
     reports: Mutex<HashMap<String, Report>>,
-    /// True once the daemon stops.
+    /// True once the daemon stops, or another configuration counts.
     stop: watch::Receiver<bool>,
 }
 
@@ -63,12 +63,28 @@ impl Desk {
             config,
             ledger,
             health,
-            swept: Mutex::default(),
+            swept: Arc::default(),
             warned: Mutex::default(),
-            rendering: Mutex::default(),
-            turns: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            rendering: Arc::default(),
+            turns: Arc::new(Semaphore::new(
+                std::thread::available_parallelism().map_or(1, usize::from),
+            )),
             reports: Mutex::default(),
             stop,
+        }
+    }
+
+    /// The same in the place of another, on which deliveries still go on.
+    #[must_use]
+    pub fn after(self, former: Option<&Self>) -> Self {
+        let Some(former) = former else {
+            return self;
+        };
+        Self {
+            swept: former.swept.clone(),
+            rendering: former.rendering.clone(),
+            turns: former.turns.clone(),
+            ..self
         }
     }
 
@@ -77,7 +93,7 @@ impl Desk {
         self.turns.acquire().await.ok()
     }
 
-    /// Waits until the daemon stops.
+    /// Waits until the daemon stops, or another configuration counts.
     pub(super) async fn stopped(&self) {
         // An error means that the daemon is gone already.
         let _ = self.stop.clone().wait_for(|stop| *stop).await;

@@ -18,7 +18,7 @@ use super::{Context, built_in, candidate};
 use crate::config::Config;
 use crate::config::checked::Watch;
 use crate::job::{Only, plan};
-use crate::ledger::{ReadyRun, now};
+use crate::ledger::{Actor, ReadyRun, now};
 use crate::run::{Parameters, SPOOL, encode_name, path_bytes};
 pub(super) use files::run;
 pub use request::{Rejection, Request};
@@ -37,13 +37,21 @@ impl Submitter {
         }
     }
 
-    /// Records a run and its jobs; its watch and name. A run that is known keeps what it has, and
-    /// jobs that are missing are made.
+    /// Records a run and its jobs, for whom asked; its watch and name. A run that is known keeps
+    /// what it has, and jobs that are missing are made.
     ///
     /// # Errors
     /// What is wrong with the request, or with the ledger just now.
-    pub async fn submit(&self, request: Request) -> Result<(String, String), Rejection> {
+    pub async fn submit(
+        &self,
+        request: Request,
+        who: Actor,
+    ) -> Result<(String, String), Rejection> {
         let run = block_in_place(|| resolve(&self.context.config, &request, None))?;
+        let run = ReadyRun {
+            asked: Some(who),
+            ..run
+        };
         let named = (run.watch.clone(), run.name.clone());
         let recorded = self.context.ledger.ready(&[run]).await;
         recorded.map_err(|error| Rejection::new("ledger-unwritable", error.to_string()))?;
@@ -118,7 +126,7 @@ fn resolve(config: &Config, request: &Request, key: Option<String>) -> Result<Re
         parameters,
         sources: read.sources,
         digest: read.digest,
-        asked: true,
+        asked: None,
         limit: None,
         request: key,
     })

@@ -3,7 +3,27 @@
 use sqlx::AnyConnection;
 
 use super::sql::Sql;
-use super::{LedgerError, now};
+use super::{Ledger, LedgerError, now};
+
+impl Ledger {
+    /// Adds to the history what somebody did that concerns no single run: a name and more words.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn record_act(
+        &self,
+        (name, detail): (&str, &str),
+        who: &str,
+    ) -> Result<(), LedgerError> {
+        self.engine
+            .within(async {
+                let mut db = self.begin().await?;
+                event(&mut db, (None, None), name, Some(detail), Some(who)).await?;
+                Ok(db.commit().await?)
+            })
+            .await
+    }
+}
 
 /// Adds a line to the history.
 pub(super) async fn event(

@@ -3,6 +3,7 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, FromRow, Row as _};
 
+use super::sql::Sql;
 use super::{Claimed, Ledger, LedgerError, history};
 use crate::failure::{Code, Failure, Scope};
 
@@ -83,6 +84,30 @@ impl Ledger {
             .await
     }
 
+    /// After a change of the configuration: every hold is probed at once, and what waits for a
+    /// notebook or destination that is none of these any more is tried at once, so that it is held.
+    ///
+    /// # Errors
+    /// When the ledger can't be written.
+    pub async fn reconsider(
+        &self,
+        (notebooks, destinations): (Vec<&str>, Vec<&str>),
+    ) -> Result<(), LedgerError> {
+        self.engine
+            .within(async {
+                let mut db = self.begin().await?;
+                probe_all(&mut db).await?;
+                for (column, tables) in [("notebook", notebooks), ("destination", destinations)] {
+                    let mut sql = Sql::new("UPDATE jobs SET next_attempt_at = ");
+                    sql.bind(self.now()).push(" WHERE state = 'waiting' AND ");
+                    sql.push(column).push(" NOT IN ").list(tables);
+                    sql.execute(&mut db).await?;
+                }
+                Ok(db.commit().await?)
+            })
+            .await
+    }
+
     /// Ends a hold: its cause is gone, and all that it held is due now.
     ///
     /// # Errors
@@ -96,6 +121,15 @@ impl Ledger {
             })
             .await
     }
+}
+
+/// Has every hold probed at once, since a restart or another configuration may be the cure.
+pub(super) async fn probe_all(db: &mut AnyConnection) -> Result<(), LedgerError> {
+    sqlx::query("UPDATE holds SET next_probe_at = 0 WHERE code <> $1")
+        .bind(Code::Poison.as_str())
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Whom a hold concerns; `None` is everybody.

@@ -55,10 +55,7 @@ impl Ledger {
                     Some(self.location.owner()),
                 )
                 .await?;
-                sqlx::query("UPDATE holds SET next_probe_at = 0 WHERE code <> $1")
-                    .bind(Code::Poison.as_str())
-                    .execute(&mut *db)
-                    .await?;
+                holds::probe_all(&mut db).await?;
                 // After a clock that was set back, nothing waits for the day it was before.
                 let sql = "UPDATE jobs SET next_attempt_at = $1 \
            WHERE state = 'waiting' AND next_attempt_at > $1 + $2";

@@ -47,12 +47,27 @@ impl Ledger {
                         holds::apply(&mut db, self.now()).await?;
                     }
                     requests(&mut db, some, &recorded).await?;
+                    asked(&mut db, some, &recorded).await?;
                 }
                 self.hint(&mut db).await?;
                 Ok(db.commit().await?)
             })
             .await
     }
+}
+
+/// Adds to the history of each run that was asked for who it was.
+async fn asked(
+    db: &mut AnyConnection,
+    runs: &[ReadyRun],
+    recorded: &[Recorded],
+) -> Result<(), LedgerError> {
+    for (run, recorded) in runs.iter().zip(recorded) {
+        if let Some(who) = &run.asked {
+            history::event(db, (Some(recorded.id), None), "submitted", None, Some(who)).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn requests(
@@ -82,7 +97,10 @@ async fn hold_back(
     let mut room = None;
     for (run, recorded) in runs.iter().zip(recorded) {
         let limit = run.limit.filter(|limit| *limit > 0 && recorded.changed);
-        if run.asked || !fresh.contains(&recorded.id) || (limit.is_none() && !recorded.held) {
+        if run.asked.is_some()
+            || !fresh.contains(&recorded.id)
+            || (limit.is_none() && !recorded.held)
+        {
             continue;
         }
         let watch = &run.watch;
@@ -132,7 +150,7 @@ async fn delivered_this_hour(
 /// One that is ready already keeps its parameters; one without jobs is ignored, and so stays one
 /// that was skipped.
 async fn upsert(db: &mut AnyConnection, runs: &[ReadyRun]) -> Result<Vec<Recorded>, LedgerError> {
-    let asked = runs.iter().all(|run| run.asked);
+    let asked = runs.iter().all(|run| run.asked.is_some());
     let mut sql = Sql::new(
         "INSERT INTO runs (watch, name, incarnation, path, seen_at, ready_at, state, reason, \
          parameters, sources, digest, identity, counted) ",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use super::RunRow;
+use super::{Actor, RunRow};
 use crate::job::PlannedJob;
 use crate::run::{Parameters, RunState};
 
@@ -69,8 +69,8 @@ pub struct ReadyRun {
     pub identity: Option<String>,
     /// Its jobs.
     pub jobs: Vec<PlannedJob>,
-    /// Whether a person or a trigger file asked for it: an ignored run is delivered too then.
-    pub asked: bool,
+    /// Who asked for it, by hand or by a trigger file: an ignored run is delivered too then.
+    pub asked: Option<Actor>,
     /// The most runs of its watch in an hour, if it counts; 0 is no limit.
     pub limit: Option<u32>,
     /// The request it came with.

@@ -209,7 +209,7 @@ mod tests {
             digest: None,
             identity: None,
             jobs: vec![],
-            asked: false,
+            asked: None,
             limit: None,
             request: None,
         }

@@ -37,7 +37,7 @@ fn run(name: &str, users: &[&str]) -> ReadyRun {
         limit: None,
         parameters: Parameters::from_iter([("run".into(), name.trim_start_matches("run_").into())]),
         jobs: users.iter().map(job).collect(),
-        asked: false,
+        asked: None,
         request: None,
     }
 }
@@ -133,7 +133,7 @@ async fn a_seen_run_becomes_ready_and_an_existing_one_stays_ignored_until_it_is_
         .expect("recorded");
     assert_eq!(states(&room.ledger).await.len(), 1);
     let asked = ReadyRun {
-        asked: true,
+        asked: Some("somebody".into()),
         ..run("b", &["alice"])
     };
     room.ledger.ready(&[asked]).await.expect("recorded");
@@ -452,7 +452,10 @@ async fn a_run_that_is_over_is_forgotten_but_for_having_been_and_stays_known() {
         .ready(&more(["run_1", "run_2"]))
         .await
         .expect("again");
-    let asked = more(["run_1", "run_2"]).map(|run| ReadyRun { asked: true, ..run });
+    let asked = more(["run_1", "run_2"]).map(|run| ReadyRun {
+        asked: Some("somebody".into()),
+        ..run
+    });
     ledger.ready(&asked).await.expect("asked for");
     let me = "me".to_owned();
     let ids: Vec<i64> = ledger
@@ -470,7 +473,7 @@ async fn a_run_that_is_over_is_forgotten_but_for_having_been_and_stays_known() {
 
     // One that had no notebook is read again when it is asked for.
     let asked = ReadyRun {
-        asked: true,
+        asked: Some("somebody".into()),
         ..run("run_4", &["carol"])
     };
     ledger.ready(&[asked]).await.expect("recorded");

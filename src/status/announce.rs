@@ -46,12 +46,24 @@ pub struct Context {
     pub ledger: Ledger,
     /// The board of troubles.
     pub health: Arc<Health>,
-    /// True once the daemon stops.
+    /// True once the daemon stops, or another configuration counts.
     pub stop: watch::Receiver<bool>,
 }
 
+/// Announces by each of these contexts until it is over, and ends when there are no more. Whoever is
+/// being told at the end of one holds up nobody but the next.
+pub async fn follow(mut contexts: watch::Receiver<Context>) {
+    loop {
+        let context = contexts.borrow_and_update().clone();
+        run(context).await;
+        if contexts.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Announces until `stop` is true.
-pub async fn run(context: Context) {
+async fn run(context: Context) {
     let mut tasks = JoinSet::new();
     for table in context.config.announcers.clone() {
         let mut crier = Crier::new(&context, table);

@@ -7,19 +7,20 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::connect_info::{ConnectInfo, Connected};
-use axum::extract::{Json, State};
+use axum::extract::{FromRef, Json, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::serve::IncomingStream;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use super::page::Page;
+use crate::account;
 use crate::detect::spool::{Rejection, Request, Submitter};
 use crate::job::JobState;
-use crate::ledger::{Act, LedgerError};
+use crate::ledger::{Act, Filter, LedgerError};
 
 /// The socket of a daemon with this state directory.
 #[must_use]
@@ -58,6 +59,51 @@ pub struct Control {
     pub ready: Arc<Notify>,
     /// Has credentials asked for at once.
     pub wake: Arc<dyn Fn() + Send + Sync>,
+    /// By which a reload is asked for.
+    pub reloads: mpsc::Sender<Reload>,
+}
+
+/// Whatever the configuration is when somebody asks.
+impl FromRef<watch::Receiver<Self>> for Control {
+    fn from_ref(controls: &watch::Receiver<Self>) -> Self {
+        controls.borrow().clone()
+    }
+}
+
+/// Somebody asks the daemon to take its configuration over as the files now stand.
+#[derive(Debug)]
+pub struct Reload {
+    /// Who it is.
+    pub who: String,
+    /// What it came to: the tables that differ, or every mistake.
+    pub answer: oneshot::Sender<Result<Reloaded, String>>,
+}
+
+/// The tables that differ after a reload, as `watch.h4`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Not there before.
+    pub new: Vec<String>,
+    /// There before, and other now.
+    pub changed: Vec<String>,
+    /// There no more; jobs that wait for them are held.
+    pub gone: Vec<String>,
+}
+
+impl std::fmt::Display for Reloaded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kinds = [
+            ("new", &self.new),
+            ("changed", &self.changed),
+            ("gone", &self.gone),
+        ];
+        let some = kinds.iter().filter(|(_, tables)| !tables.is_empty());
+        let some = some.map(|(kind, tables)| format!("{kind} {}", tables.join(", ")));
+        match some.collect::<Vec<_>>() {
+            none if none.is_empty() => f.write_str("nothing in it has changed"),
+            some => f.write_str(&some.join("; ")),
+        }
+    }
 }
 
 /// Who is at the other end.
@@ -71,36 +117,17 @@ impl Connected<IncomingStream<'_, UnixListener>> for Caller {
 }
 
 fn caller(stream: &UnixStream) -> String {
-    let Ok(peer) = stream.peer_cred() else {
-        return "unknown".into();
-    };
-    let uid = peer.uid();
-    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    match account(&accounts, uid) {
-        Some(name) => format!("{name} (uid {uid})"),
-        None => format!("uid {uid}"),
-    }
+    stream
+        .peer_cred()
+        .map_or_else(|_| "unknown".into(), |peer| account::shown(peer.uid()))
 }
 
-/// The name of a local account, from the text of passwd(5); others are known by number only.
-fn account(accounts: &str, uid: u32) -> Option<&str> {
-    accounts.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, number) = (fields.next()?, fields.nth(1)?);
-        (number.parse() == Ok(uid)).then_some(name)
-    })
-}
-
-/// Serves the socket until `stop`. A socket left by a dead daemon is replaced: the lock on the
-/// state directory has shown that it is dead.
+/// Makes the socket. One left by a dead daemon is replaced: the lock on the state directory has
+/// shown that it is dead.
 ///
 /// # Errors
-/// When the socket can't be made.
-pub async fn serve(
-    path: &Path,
-    control: Control,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+/// When it can't be made.
+pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -108,7 +135,16 @@ pub async fn serve(
     let listener = UnixListener::bind(path)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o660);
     std::fs::set_permissions(path, mode)?;
-    let service = router(control).into_make_service_with_connect_info::<Caller>();
+    Ok(listener)
+}
+
+/// Serves the socket until `stop`; what was asked by then is answered.
+pub fn serve(
+    listener: UnixListener,
+    controls: watch::Receiver<Control>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
+    let service = router(controls).into_make_service_with_connect_info::<Caller>();
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, service)
             .with_graceful_shutdown(stop)
@@ -117,16 +153,17 @@ pub async fn serve(
             tracing::warn!(%error, "the control socket has ended");
         }
     });
-    Ok(())
 }
 
-fn router(control: Control) -> Router {
+fn router(controls: watch::Receiver<Control>) -> Router {
     Router::new()
         .route("/status", get(status))
+        .route("/runs", get(runs))
         .route("/retry", post(retry))
         .route("/skip", post(skip))
         .route("/submit", post(submit))
-        .with_state(control)
+        .route("/reload", post(reload))
+        .with_state(controls)
 }
 
 async fn status(State(control): State<Control>) -> Response {
@@ -135,6 +172,17 @@ async fn status(State(control): State<Control>) -> Response {
     let status = super::json::status(&page.config, &page.ledger, &alive).await;
     let without = |error| super::json::status_without(&page.ledger, &error, &alive);
     Json(status.unwrap_or_else(without)).into_response()
+}
+
+async fn runs(State(control): State<Control>) -> Response {
+    let filter = Filter {
+        limit: Some(super::json::LAST),
+        ..Filter::default()
+    };
+    match super::json::runs(&control.page.ledger, &filter).await {
+        Ok(runs) => Json(runs).into_response(),
+        Err(error) => ledger_trouble(&error),
+    }
 }
 
 async fn retry(
@@ -169,8 +217,26 @@ async fn done(control: &Control, act: Act, request: &ActRequest, Caller(who): Ca
     }
 }
 
-async fn submit(State(control): State<Control>, Json(request): Json<Request>) -> Response {
-    match control.submitter.submit(request).await {
+async fn reload(
+    State(control): State<Control>,
+    ConnectInfo(Caller(who)): ConnectInfo<Caller>,
+) -> Response {
+    let (answer, verdict) = oneshot::channel();
+    // Where nobody takes it up the answer is gone as well.
+    let _ = control.reloads.send(Reload { who, answer }).await;
+    match verdict.await {
+        Ok(Ok(reloaded)) => Json(reloaded).into_response(),
+        Ok(Err(why)) => (StatusCode::CONFLICT, why).into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "it is stopping").into_response(),
+    }
+}
+
+async fn submit(
+    State(control): State<Control>,
+    ConnectInfo(Caller(who)): ConnectInfo<Caller>,
+    Json(request): Json<Request>,
+) -> Response {
+    match control.submitter.submit(request, who).await {
         Ok((watch, name)) => {
             Json(serde_json::json!({ "watch": watch, "name": name })).into_response()
         }

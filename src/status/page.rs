@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{FromRef, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::{json, metrics};
 use crate::config::Config;
@@ -29,15 +30,22 @@ pub struct Page {
     pub alive: Arc<dyn Fn() -> json::Alive + Send + Sync>,
 }
 
+/// Whatever the configuration is when somebody asks.
+impl FromRef<watch::Receiver<Self>> for Page {
+    fn from_ref(pages: &watch::Receiver<Self>) -> Self {
+        pages.borrow().clone()
+    }
+}
+
 /// `/`, `/api/v1/runs`, `/metrics` and `/healthz`.
-pub fn router(page: Page) -> Router {
+pub fn router(pages: watch::Receiver<Page>) -> Router {
     Router::new()
         .route("/", get(index))
         .route("/api/v1/runs", get(api_runs))
         .route("/metrics", get(scrape))
         .route("/healthz", get(async || "ok\n"))
         .layer(middleware::from_fn(only_this_machine))
-        .with_state(page)
+        .with_state(pages)
 }
 
 /// Refuses names that another web page may have pointed at this machine (DNS rebinding).

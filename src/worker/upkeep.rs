@@ -17,6 +17,8 @@ pub(super) struct Upkeep {
     renewed: Instant,
     /// When the next look for history that is too old is due.
     prunes: Instant,
+    /// Another configuration counts, and the ledger doesn't know it yet.
+    pub(super) is_other: bool,
 }
 
 impl Upkeep {
@@ -25,6 +27,7 @@ impl Upkeep {
             renewed: Instant::now(),
             // A clock that is wrong when the machine starts has been set by then.
             prunes: Instant::now() + paces.prune,
+            is_other: false,
         }
     }
 
@@ -32,11 +35,28 @@ impl Upkeep {
     pub(super) async fn look(&mut self, desk: &Desk, leases: &Leases) {
         let followed = self.follow_clock(desk).await;
         let renewed = self.renew(desk, leases).await;
-        let done = followed.and(renewed).and(self.prune(desk).await);
+        let reconsidered = self.reconsider(desk).await;
+        let done = followed
+            .and(renewed)
+            .and(reconsidered)
+            .and(self.prune(desk).await);
         if let Err(error) = done {
             // The next claim tells it too; it is tried again at the next look.
             tracing::debug!(%error, "the ledger's upkeep waits");
         }
+    }
+
+    /// Another configuration may be the cure of whatever holds, and the end of what waits.
+    async fn reconsider(&mut self, desk: &Desk) -> Result<(), LedgerError> {
+        if self.is_other {
+            let config = &desk.config;
+            let notebooks = config.notebooks.iter().map(|table| table.name.as_str());
+            let destinations = config.destinations.iter().map(|table| table.name.as_str());
+            let tables = (notebooks.collect(), destinations.collect());
+            desk.ledger.reconsider(tables).await?;
+            self.is_other = false;
+        }
+        Ok(())
     }
 
     /// Forgets what is older than `keep`, a little at each look, so that nobody waits for it.

@@ -92,7 +92,7 @@ fn run(name: &str, (destination, user): (&str, &str), ready_at: i64) -> ReadyRun
         digest: None,
         identity: None,
         jobs: vec![job],
-        asked: false,
+        asked: None,
         limit: None,
         request: None,
     }

@@ -82,7 +82,7 @@ impl Real {
             digest: None,
             identity: None,
             jobs: planned.iter().map(|key| key.planned()).collect(),
-            asked: false,
+            asked: None,
             limit: None,
             request: None,
         };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::super::Context;
+use super::super::{Context, output};
 use crate::notebook::{Declared, NotebookError, Template};
 
 /// Shows what a template takes.
@@ -33,9 +33,9 @@ pub(super) fn show(
             .note(format!("{shown}: its `parameters` cell assigns nothing")),
         Some(all) => {
             let rows = all.iter().map(row).collect();
-            context
-                .output
-                .table(&["NAME", "TYPE", "DEFAULT", "HELP"], rows);
+            output::table(&["NAME", "TYPE", "DEFAULT", "HELP"], rows)
+                .iter()
+                .for_each(|line| context.output.line(line));
         }
     }
     Ok(())

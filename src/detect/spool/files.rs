@@ -11,7 +11,8 @@ use tokio::task::block_in_place;
 use super::super::Context;
 use super::request::{Rejection, Request, parse};
 use super::resolve;
-use crate::ledger::LedgerError;
+use crate::account;
+use crate::ledger::{Actor, LedgerError, ReadyRun};
 use crate::measure;
 
 /// Larger trigger files are not taken, bytes.
@@ -246,6 +247,10 @@ impl Spool {
                     "announced by {}",
                     file.display()
                 );
+                let run = ReadyRun {
+                    asked: Some(owner(file)),
+                    ..run
+                };
                 self.context.ledger.ready(&[run]).await?;
                 self.context.ready.notify_one();
                 self.put_away(file, "accepted", None)
@@ -296,6 +301,11 @@ impl Spool {
         }
         fs::rename(file, &free).map_err(|error| self.trouble(&error))
     }
+}
+
+/// Who has dropped a file.
+fn owner(file: &Path) -> Actor {
+    fs::metadata(file).map_or_else(|_| "unknown".into(), |facts| account::shown(facts.uid()))
 }
 
 /// The key of a file's notice on the board.

@@ -225,7 +225,7 @@ impl Room {
             sources: read.sources,
             digest: read.digest,
             identity: None,
-            asked: false,
+            asked: None,
             limit: run.counted.then_some(self.watch.max_new_per_hour),
             request: None,
         }

@@ -250,3 +250,22 @@ async fn sweep_once(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::catalogue::assert_told;
+
+    #[test]
+    fn what_comes_between_a_job_and_its_record_is_told() {
+        let full = LedgerError::Io("/var/lib/nbcourier/ledger.db: the ledger: disk is full".into());
+        let told = [
+            (
+                "a ledger that can't be written".to_owned(),
+                unwritable(full),
+            ),
+            ("a job that another machine has".to_owned(), lost()),
+        ];
+        assert_told("ledger", told);
+    }
+}

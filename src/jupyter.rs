@@ -13,6 +13,8 @@ mod scopes;
 mod spawn;
 mod stop;
 mod swan;
+#[cfg(test)]
+mod told;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

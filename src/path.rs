@@ -220,7 +220,7 @@ fn failure(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
     let failure = code.failure(format!("can't {verb} {}: {error}", path.display()));
     match Errno::from_io_error(error) {
         // Under the shipped unit everything is read-only that is not named.
-        Some(Errno::ROFS) => failure.advise("name the directory in `ReadWritePaths=` in a drop-in of the unit, or have it mounted writable"),
+        Some(Errno::ROFS) => failure.advise("name the directory in `ReadWritePaths=` (sudo systemctl edit nbcourier, then restart it), or have it mounted writable"),
         _ => failure,
     }
 }

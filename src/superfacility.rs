@@ -101,9 +101,7 @@ impl Superfacility {
         let state = status["status"].as_str().unwrap_or("in an unknown state");
         let words = answers::notes(&status);
         if state == "unavailable" {
-            return Err(
-                Code::MachineUnavailable.failure(format!("{machine} is unavailable{words}"))
-            );
+            return Err(unavailable(machine, &words));
         }
         self.known().available = Some(Instant::now());
         Ok(format!("{machine} is {state}{words}"))
@@ -166,4 +164,8 @@ impl Superfacility {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unavailable(machine: &str, words: &str) -> Failure {
+    Code::MachineUnavailable.failure(format!("{machine} is unavailable{words}"))
 }

@@ -165,14 +165,16 @@ async fn attend(desk: &Desk, job: &Claimed, (lease, stop): (&Lease, watch::Recei
     let attempt = AssertUnwindSafe(deliver(desk, job)).catch_unwind();
     let outcome = tokio::select! {
         outcome = lease.during(attempt) => match outcome {
-            Some(outcome) => outcome.unwrap_or_else(|_| {
-                Outcome::Failed(Code::Internal.failure("nbcourier itself failed; the log has the place"))
-            }),
+            Some(outcome) => outcome.unwrap_or_else(|_| Outcome::Failed(panicked())),
             None => return tracing::warn!(run = job.order.run, "another machine has taken it over"),
         },
         () = grace_over(stop) => Outcome::Interrupted,
     };
     record(desk, job, outcome, begun).await;
+}
+
+fn panicked() -> Failure {
+    Code::Internal.failure("nbcourier itself failed; the log has the place")
 }
 
 async fn grace_over(mut stop: watch::Receiver<bool>) {
@@ -293,5 +295,14 @@ fn log(job: &Claimed, outcome: &Outcome, next: Next, took: Duration) {
                 "{what}; tried again later"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_a_person_can_only_report_is_told() {
+        let told = [("a bug".to_owned(), super::panicked())];
+        crate::failure::catalogue::assert_told("worker", told);
     }
 }

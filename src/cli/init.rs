@@ -136,7 +136,7 @@ async fn add(context: &Context, file: &Path, watched: &Watched) -> Result<u8, St
     let part = file.with_file_name("conf.d").join(format!("{name}.toml"));
     create(&part, &watched.text(&name))?;
     context.output.note(format!(
-        "wrote {}; restart nbcourier to take it over",
+        "wrote {}; `nbcourier reload` takes it over",
         part.display()
     ));
     check::run(context, &check::Arguments::default()).await

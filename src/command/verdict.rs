@@ -62,3 +62,29 @@ pub(super) fn of_trouble(program: &str, trouble: &Trouble) -> Failure {
     };
     code.failure(format!("command `{program}`: {trouble}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::ExitStatus;
+
+    use super::*;
+    use crate::failure::catalogue::assert_told;
+
+    #[test]
+    fn every_end_of_a_command_is_told() {
+        let statuses = STATUSES.iter().map(|(status, ..)| *status << 8);
+        let ends = statuses.chain([1 << 8, 9]).map(|raw| {
+            let ended = Ended {
+                status: ExitStatus::from_raw(raw),
+                out: vec![],
+                complaint: "no luck".into(),
+            };
+            let failure = of("deliver.sh", &ended).expect_err("a failure");
+            (ended.status.to_string(), failure)
+        });
+        let absent = Trouble::Absent(ErrorKind::NotFound.into());
+        let absent = of_trouble("deliver.sh", &absent);
+        assert_told("commands", ends.chain([("no program".to_owned(), absent)]));
+    }
+}

@@ -239,3 +239,26 @@ async fn last_good(ledger: &Ledger, chosen: &Chosen, source: &str) -> Option<(Te
     let (bytes, since) = ledger.kept_template(source).await.ok().flatten()?;
     Some((chosen.parse(&Ok(bytes), source).ok()?, since))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::catalogue::assert_told;
+
+    #[test]
+    fn a_template_is_told_by_where_it_lies() {
+        let read = Err("there is no such file, or it isn't text".to_owned());
+        let path = PathBuf::from("/etc/nbcourier/templates/quick.ipynb");
+        let by_parameter = [false, true].map(|by_parameter| Chosen::File {
+            path: path.clone(),
+            by_parameter,
+        });
+        let there = Chosen::Contents("templates/quick.ipynb".into());
+        let told = by_parameter.into_iter().chain([there]).map(|chosen| {
+            let source = chosen.source("swan", "alice");
+            let failure = chosen.parse(&read, &source).expect_err("unreadable");
+            (format!("{chosen:?}"), failure)
+        });
+        assert_told("templates", told);
+    }
+}

@@ -272,3 +272,30 @@ fn shown(pin: &Pin) -> String {
     let bytes: Vec<String> = pin.iter().map(|byte| format!("{byte:02X}")).collect();
     bytes.join(":")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::catalogue::assert_told;
+
+    #[test]
+    fn every_distrust_says_what_would_end_it() {
+        let causes = [
+            Cause::OtherThanPinned,
+            Cause::Nobody,
+            Cause::Authority,
+            Cause::UnknownIssuer,
+            Cause::Time("certificate expired".into()),
+            Cause::Other("certificate not valid for name".into()),
+        ];
+        let told = causes.map(|cause| {
+            let met = format!("{cause:?}");
+            let sha256 = [7; 32];
+            (
+                met,
+                Distrust { cause, sha256 }.failure("https://hub.example/"),
+            )
+        });
+        assert_told("certificates", told);
+    }
+}

@@ -73,7 +73,7 @@ pub(super) fn owner_of(owner: &Value) -> Result<String, Failure> {
         );
         return Err(Code::UserUnknown
             .failure(what)
-            .advise("set `user` (and `users`) in the destination"));
+            .advise("set `user` (and `users`) in the destination, then `nbcourier reload`"));
     }
     Ok(text(owner, "name").to_owned())
 }

@@ -114,11 +114,7 @@ impl Jupyter {
         token: &Token,
         memory: Option<&Accepted>,
     ) -> Result<Report, Failure> {
-        let hub = |what: &str| {
-            Code::NotAServer
-                .failure(format!("{} is {what}", self.base))
-                .advise("use `hub` in place of `server`")
-        };
+        let hub = |what: &str| self.not_a_server(what);
         let reply = self
             .client
             .send(self.get(self.url("api")?, None).into_request(), false)
@@ -170,7 +166,13 @@ impl Jupyter {
         })
     }
 
-    fn refused_by_server(&self, token: &Token, memory: Option<&Accepted>) -> Failure {
+    pub(super) fn not_a_server(&self, what: &str) -> Failure {
+        Code::NotAServer
+            .failure(format!("{} is {what}", self.base))
+            .advise("use `hub` in place of `server`, then `nbcourier reload`")
+    }
+
+    pub(super) fn refused_by_server(&self, token: &Token, memory: Option<&Accepted>) -> Failure {
         let advice = "take the token from `jupyter server list` on its machine, or start it with `--IdentityProvider.token`, so that it stays the same";
         let base = &self.base;
         if token.is_issued() {
@@ -207,7 +209,12 @@ fn stays_on(hub: &Hub, scopes: &Scopes, user: &str) -> Option<Warning> {
 }
 
 /// Whether a valid token is the right one, from the most particular cause to the most general.
-fn diagnose(hub: &Hub, owner: &Value, scopes: &Scopes, user: &str) -> Result<(), Failure> {
+pub(super) fn diagnose(
+    hub: &Hub,
+    owner: &Value,
+    scopes: &Scopes,
+    user: &str,
+) -> Result<(), Failure> {
     let server = hub.server_name.as_str();
     let accesses = scopes.cover(&["access:servers"], user, server);
     let name = text(owner, "name");

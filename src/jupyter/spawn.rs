@@ -155,20 +155,13 @@ impl Jupyter {
                     self.follow(hub, token, user, deadline).await;
                 }
                 Server::Stopping => {}
-                Server::Stopped if !hub.spawn => {
-                    let what = format!("{user}'s server is not running and `spawn` is false");
-                    return Err(Code::ServerNotRunning.failure(what));
-                }
+                Server::Stopped if !hub.spawn => return Err(not_running(user)),
                 Server::Stopped if asked => return Err(self.failed(hub, token, user).await),
                 Server::Stopped => asked = self.ask_to_start(hub, token, user, last).await?,
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        let what = format!(
-            "{user}'s server was not ready within {} s",
-            hub.spawn_timeout.as_secs()
-        );
-        Err(Code::SpawnTimeout.failure(what))
+        Err(not_ready(hub, user))
     }
 
     fn tell_start(&self, user: &str, took: Duration) {
@@ -230,16 +223,31 @@ impl Jupyter {
         let server = self.url(path)?;
         match self.server_version(&server).await {
             Ok(_) => Ok(server),
-            Err(failure) if failure.code == Code::ServerStopped => {
-                let what = format!(
-                    "the hub says that the server is ready, but {}",
-                    failure.what
-                );
-                Err(Code::NoRoute.failure(what))
-            }
+            Err(failure) if failure.code == Code::ServerStopped => Err(no_route(&failure)),
             Err(failure) => Err(failure),
         }
     }
+}
+
+pub(super) fn not_running(user: &str) -> Failure {
+    let what = format!("{user}'s server is not running and `spawn` is false");
+    Code::ServerNotRunning.failure(what)
+}
+
+pub(super) fn not_ready(hub: &Hub, user: &str) -> Failure {
+    let what = format!(
+        "{user}'s server was not ready within {} s",
+        hub.spawn_timeout.as_secs()
+    );
+    Code::SpawnTimeout.failure(what)
+}
+
+pub(super) fn no_route(failure: &Failure) -> Failure {
+    let what = format!(
+        "the hub says that the server is ready, but {}",
+        failure.what
+    );
+    Code::NoRoute.failure(what)
 }
 
 /// Whether a start came to nothing. With a time to come again nothing was tried: the hub was too

@@ -84,8 +84,9 @@ impl Ledger {
             .await
     }
 
-    /// After a change of the configuration: every hold is probed at once, and what waits for a
-    /// notebook or destination that is none of these any more is tried at once, so that it is held.
+    /// With another configuration: every hold is probed at once. What waits for a notebook or a
+    /// destination that is none of these any more, or is held because of it, is tried at once, so
+    /// that it is held because the table is gone.
     ///
     /// # Errors
     /// When the ledger can't be written.
@@ -97,7 +98,18 @@ impl Ledger {
             .within(async {
                 let mut db = self.begin().await?;
                 probe_all(&mut db).await?;
-                for (column, tables) in [("notebook", notebooks), ("destination", destinations)] {
+                let kinds = [
+                    ("notebook", notebooks, Code::NotebookRemoved),
+                    ("destination", destinations, Code::DestinationRemoved),
+                ];
+                for (column, tables, code) in kinds {
+                    let mut sql = Sql::new("SELECT id FROM holds WHERE code <> ");
+                    sql.bind(code.as_str()).push(" AND ").push(column);
+                    sql.push(" NOT IN ").list(tables.iter().copied());
+                    let gone: Vec<(i64,)> = sql.all(&mut db).await?;
+                    for (hold,) in gone {
+                        release(&mut db, hold, self.now()).await?;
+                    }
                     let mut sql = Sql::new("UPDATE jobs SET next_attempt_at = ");
                     sql.bind(self.now()).push(" WHERE state = 'waiting' AND ");
                     sql.push(column).push(" NOT IN ").list(tables);

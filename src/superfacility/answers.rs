@@ -198,7 +198,9 @@ pub(super) fn notes(status: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::absent;
     use super::*;
+    use crate::failure::catalogue::assert_told;
     use crate::http::Kind;
 
     fn reply(status: u16, body: &str) -> Reply {
@@ -216,6 +218,38 @@ mod tests {
             from_hub: false,
             date: None,
         }
+    }
+
+    #[test]
+    fn every_row_is_told_in_words_of_nersc() {
+        let rules = RULES.iter().map(|(calls, status, words, code, _)| {
+            let body = match status {
+                200 => format!("{{\"status\": \"ERROR\", \"error\": \"{words}\"}}"),
+                _ => format!("{{\"detail\": \"{words}\"}}"),
+            };
+            let failure = judge(calls[0], &reply(*status, &body), None).expect_err("refused");
+            assert_eq!(failure.code, *code);
+            (format!("{:?} {status} {words}", calls[0]), failure)
+        });
+        let others = [
+            (Upload, 403, "{}"),
+            (List, 403, "{}"),
+            (Account, 401, "{}"),
+            (Status, 200, "<p>Sign in</p>"),
+        ];
+        let others = others.map(|(call, status, body)| {
+            let failure = judge(call, &reply(status, body), None).expect_err("refused");
+            (format!("{call:?} {status} {body}"), failure)
+        });
+        let status = serde_json::json!({"status": "unavailable", "notes": ["maintenance"]});
+        let machine = super::super::unavailable("perlmutter", &notes(&status));
+        let directory = "global/homes/a/alice/runs";
+        let directory = absent(Code::DirectoryMissing, directory, "perlmutter");
+        let whole = [
+            ("its status".to_owned(), machine),
+            ("a directory that is not there".to_owned(), directory),
+        ];
+        assert_told("answers-of-nersc", rules.chain(others).chain(whole));
     }
 
     fn code(call: Call, status: u16, body: &str) -> Code {

@@ -169,7 +169,11 @@ impl SuperfacilityPlace<'_> {
         }
         let (directory, _) = path.rsplit_once('/')?;
         match facility.list(directory).await {
-            Ok(None) => Some(absent(Code::DirectoryMissing, directory, facility)),
+            Ok(None) => Some(absent(
+                Code::DirectoryMissing,
+                directory,
+                &facility.table.machine,
+            )),
             Ok(Some(_)) => None,
             Err(failure) => Some(failure),
         }
@@ -193,7 +197,7 @@ impl Superfacility {
         let entries = self.list(&self.root).await?.unwrap_or_default();
         match entries.iter().any(|entry| entry["name"] == ".") {
             true => Ok(()),
-            false => Err(absent(Code::NotWritable, &self.root, self)),
+            false => Err(absent(Code::NotWritable, &self.root, &self.table.machine)),
         }
     }
 }
@@ -203,8 +207,7 @@ fn is_doubtful(code: Code) -> bool {
     matches!(code, Code::DirectoryVanished | Code::HubError)
 }
 
-fn absent(code: Code, directory: &str, facility: &Superfacility) -> Failure {
-    let machine = &facility.table.machine;
+pub(super) fn absent(code: Code, directory: &str, machine: &str) -> Failure {
     code.failure(format!("there is no directory /{directory} on {machine}")).advise(format!(
         "log in there and type: mkdir -p /{directory} (the API makes no directories); delivery goes on by itself"
     ))

@@ -17,7 +17,7 @@ pub(super) struct Upkeep {
     renewed: Instant,
     /// When the next look for history that is too old is due.
     prunes: Instant,
-    /// Another configuration counts, and the ledger doesn't know it yet.
+    /// Another configuration may count than before, and the ledger doesn't know it yet.
     pub(super) is_other: bool,
 }
 
@@ -27,7 +27,7 @@ impl Upkeep {
             renewed: Instant::now(),
             // A clock that is wrong when the machine starts has been set by then.
             prunes: Instant::now() + paces.prune,
-            is_other: false,
+            is_other: true,
         }
     }
 

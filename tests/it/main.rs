@@ -37,4 +37,5 @@ mod runs;
 mod show;
 mod spool;
 mod starved;
+mod told;
 mod window;

@@ -130,6 +130,9 @@ fn a_template_that_kills_the_daemon_is_tried_alone_then_held_and_all_others_are_
     assert_eq!(job["failure"]["class"], "hold");
     assert_eq!(job["attempts"], 5);
     room.stays(&wanted);
+    let held = room.jobs().into_iter().map(|job| job["failure"].clone());
+    let held: Vec<_> = held.filter(|failure| failure["code"] == "poison").collect();
+    crate::support::assert_told("poison", &room, &held);
     assert!(room.alive());
 }
 

@@ -461,3 +461,24 @@ pub fn lasting_port() -> u16 {
     let ports = (0..100).map(|_| 20_000 + u16::try_from(random(12_000)).expect("small"));
     ports.into_iter().find(free).expect("a free port")
 }
+
+/// Fails unless these failures, as `runs --json` has them, are told in the words of
+/// `tests/catalogue/AREA.txt`, one a code. Set `NBCOURIER_BLESS` to write them down as they are.
+pub fn assert_told(area: &str, room: &Room, failures: &[Value]) {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let here = room.dir.path().display().to_string();
+    let told = failures.iter().map(|failure| {
+        let [code, what, advice] = ["code", "what", "advice"].map(|key| text(&failure[key]));
+        let block = format!("{code}\n  what  {what}\n  do    {advice}\n\n");
+        (code, block.replace(&here, "/room"))
+    });
+    let told: std::collections::BTreeMap<String, String> = told.collect();
+    let told: String = told.into_values().collect();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/catalogue/{area}.txt"));
+    if std::env::var_os("NBCOURIER_BLESS").is_some() {
+        fs::write(&file, &told).expect("write");
+    }
+    let written = fs::read_to_string(&file).unwrap_or_default();
+    let (told, written): (Vec<_>, Vec<_>) = (told.lines().collect(), written.lines().collect());
+    assert_eq!(told, written, "{}", file.display());
+}

@@ -188,6 +188,7 @@ fn code(words: &str) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::catalogue::assert_told;
 
     fn drawer(tickets: Tickets) -> Drawer {
         let kerberos = Kerberos {
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn the_librarys_words_are_told_apart() {
-        for (words, code, advice) in [
+        let table = [
             ("Ticket expired", Code::TicketExpired, "k5start"),
             (
                 "The referenced credential has expired",
@@ -240,7 +241,9 @@ mod tests {
                 Code::KdcUnreachable,
                 "nothing yet",
             ),
-        ] {
+        ];
+        let mut met = Vec::new();
+        for (words, code, advice) in table {
             let cache = Tickets::Cache("KCM:".into());
             let failure = drawer(cache).failure(Trouble::Refused(words.into()));
             assert_eq!(failure.code, code, "{words}");
@@ -253,13 +256,17 @@ mod tests {
                 "there is no Kerberos ticket of daq@CERN.CH, from the ticket cache KCM:: {words}"
             );
             assert_eq!(failure.what, what);
+            met.push((words.to_owned(), failure));
         }
         let usual = drawer(Tickets::Cache("FILE:/tmp/krb5cc_1000".into()));
         let failure = usual.failure(Trouble::Refused("No credentials cache found".into()));
         assert!(failure.advice().contains("/tmp of its own"), "{failure}");
+        met.push(("a cache in /tmp".into(), failure));
         let absent = Trouble::Absent("no such file".into());
         let failure = drawer(Tickets::Cache("KCM:".into())).failure(absent);
         assert_eq!(failure.code, Code::KerberosMissing);
+        met.push(("no library".into(), failure));
+        assert_told("kerberos", met);
     }
 
     #[test]

@@ -104,9 +104,14 @@ fn doubt(
     if !refused || !lost_before {
         return Ok(trouble.failure);
     }
+    Ok(in_doubt(source, &trouble.failure))
+}
+
+/// A refusal after an answer that was lost.
+pub(super) fn in_doubt(source: &SecretRef, refusal: &Failure) -> Failure {
     let what = format!(
         "the refresh token from {source} was replaced by the server in an answer that was lost, or has ended meanwhile: {}",
-        trouble.failure.what
+        refusal.what
     );
-    Ok(Code::CredentialInDoubt.failure(what))
+    Code::CredentialInDoubt.failure(what)
 }

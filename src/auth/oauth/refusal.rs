@@ -126,18 +126,18 @@ pub(super) fn refusal(reply: &Reply, asker: &str) -> Failure {
 /// Which setting to look at.
 fn advice(reply: &Reply, error: &str, code: Code) -> Option<&'static str> {
     Some(match (error, reply.status) {
-        ("invalid_scope", _) => "correct `scope` in `auth.oauth` and restart",
+        ("invalid_scope", _) => "correct `scope` in `auth.oauth`, then `nbcourier reload`",
         ("unsupported_grant_type", _) => {
-            "the server knows no such grant: use another of `secret`, `key` and `refresh_token` in `auth.oauth`"
+            "the server knows no such grant: use another of `secret`, `key` and `refresh_token` in `auth.oauth`, then `nbcourier reload`"
         }
         ("invalid_request", _) => {
-            "the server misses a field of the request, or knows none such: correct `audience`, `scope` or `extra` in `auth.oauth` and restart"
+            "the server misses a field of the request, or knows none such: correct `audience`, `scope` or `extra` in `auth.oauth`, then `nbcourier reload`"
         }
         (_, 300..=399 | 404 | 405) if code == Code::TokenRequestRefused => {
-            "correct `token_url` (or `issuer`) in `auth.oauth` and restart"
+            "correct `token_url` (or `issuer`) in `auth.oauth`, then `nbcourier reload`"
         }
         (_, ..=299) if code == Code::TokenRequestRefused => {
-            "correct `token_url` in `auth.oauth`: a login page, a portal or another service answers there"
+            "correct `token_url` in `auth.oauth`, then `nbcourier reload`: a login page, a portal or another service answers there"
         }
         _ => return None,
     })
@@ -163,7 +163,8 @@ fn description(reply: &Reply) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config::secret::Secret;
+    use crate::config::secret::{Secret, SecretRef};
+    use crate::failure::catalogue::assert_told;
 
     pub(in crate::auth::oauth) fn reply(status: u16, kind: Kind, body: &str) -> Reply {
         Reply {
@@ -182,6 +183,44 @@ pub(super) mod tests {
 
     fn code_of(status: u16, kind: Kind, body: &str) -> Code {
         refusal(&reply(status, kind, body), "client `nbc`").code
+    }
+
+    #[test]
+    fn every_refusal_is_told_with_the_setting_to_look_at() {
+        let words = [
+            "temporarily_unavailable",
+            "unknown_error",
+            "invalid_target",
+            "invalid_client",
+            "unauthorized_client",
+            "invalid_grant",
+            "access_denied",
+            "expired_token",
+            "invalid_request",
+            "invalid_scope",
+            "unsupported_grant_type",
+        ];
+        let told = |met: String, status, kind, body: &str| {
+            (met, refusal(&reply(status, kind, body), "client `nbc`"))
+        };
+        let words = words.map(|word| {
+            let body = format!(r#"{{"error":"{word}","error_description":"d"}}"#);
+            told(format!("400 {word}"), 400, Kind::Json, &body)
+        });
+        let statuses = [200, 302, 401, 403, 404, 429, 503];
+        let statuses = statuses.map(|status| {
+            told(
+                format!("{status} a page"),
+                status,
+                Kind::Html,
+                "<title>Sign in</title>",
+            )
+        });
+        let source = SecretRef::File("/etc/nbcourier/refresh".into());
+        let lost = words[5].1.clone();
+        let lost = super::super::refresh::in_doubt(&source, &lost);
+        let lost = ("400 invalid_grant after a lost answer".to_owned(), lost);
+        assert_told("oauth", words.into_iter().chain(statuses).chain([lost]));
     }
 
     #[test]

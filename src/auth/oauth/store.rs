@@ -75,9 +75,9 @@ impl Store {
         };
         let text: Text = serde_json::from_slice(&text).map_err(|error| {
             let what = format!("{} is damaged: {error}", self.file().display());
-            Code::CredentialUnreadable
-                .failure(what)
-                .advise("remove it, and get a new refresh token")
+            Code::CredentialUnreadable.failure(what).advise(
+                "remove it, and get a new refresh token: `nbcourier init --login DESTINATION`",
+            )
         })?;
         Ok(Some(Stored {
             token: Secret::new(text.refresh_token),

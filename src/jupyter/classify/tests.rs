@@ -1,6 +1,7 @@
 //! Every observation, and what it means.
 
 use super::*;
+use crate::failure::catalogue::assert_told;
 
 fn reply(status: u16, kind: Kind, text: &str) -> Reply {
     let redirect = (300..400).contains(&status);
@@ -319,13 +320,13 @@ fn every_observation_has_its_meaning() {
         (Version, 404, Html, "", Code::NotAHub),
         (Look, 418, Other, "", Code::HubError),
     ];
-    for (call, status, kind, text, code) in table {
-        assert_eq!(
-            classify(call, &reply(status, kind, text)).code,
-            code,
-            "{call:?} {status} {text}"
-        );
-    }
+    let met = table.map(|(call, status, kind, text, code)| {
+        let failure = classify(call, &reply(status, kind, text));
+        let met = format!("{call:?} {status} {kind:?} {text}");
+        assert_eq!(failure.code, code, "{met}");
+        (met, failure)
+    });
+    assert_told("answers-of-a-hub", met);
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Jupyter {
         }
     }
 
-    fn limited(&self, user: &str, refused: NotNow) -> Failure {
+    pub(in crate::jupyter) fn limited(&self, user: &str, refused: NotNow) -> Failure {
         let (base, next) = (self.base.as_str(), time(refused.until));
         let (why, advice) = match refused.why {
             Why::Starting => (
@@ -96,7 +96,7 @@ impl Jupyter {
             ),
             Why::HubFull(most) => (
                 format!("{base} has been asked to start {most} servers within an hour"),
-                "nothing; or raise `max_spawns_per_hour` if the hub's administrator agrees",
+                "nothing; or raise `max_spawns_per_hour` if the hub's administrator agrees, then `nbcourier reload`",
             ),
         };
         let what = format!("{why}; the next try for {user} is at {next}");

@@ -1,6 +1,7 @@
 //! A login step by step, without a network.
 
 use super::*;
+use crate::failure::catalogue::assert_told;
 
 const LOGIN: &str =
     "https://auth.cern.ch/auth/realms/cern/protocol/openid-connect/auth?client_id=swan&state=s";
@@ -69,11 +70,12 @@ fn after_ticket() -> Way {
     way
 }
 
-fn told(next: Result<Next, Failure>, code: Code, part: &str) {
+fn told(next: Result<Next, Failure>, code: Code, part: &str) -> Failure {
     let failure = next.expect_err("a failure");
     assert_eq!(failure.code, code, "{failure}");
     assert!(failure.what.contains(part), "{failure}");
     assert!(!failure.what.contains('?'), "{failure}");
+    failure
 }
 
 #[test]
@@ -172,6 +174,7 @@ fn every_end_that_is_none_has_its_code() {
     let webauthn = r#"<form id="webauth">"#;
     let consent = r#"<div id="kc-oauth">"#;
     let refusal = r#"<p id="kc-error-message">Account disabled</p>"#;
+    let mut met = Vec::new();
     for (answer, code, part) in [
         (page(200, otp), Code::NeedOtp, "one-time code"),
         (page(200, webauthn), Code::NeedWebauthn, "security key"),
@@ -193,14 +196,19 @@ fn every_end_that_is_none_has_its_code() {
         (page(429, ""), Code::TokenEndpointDown, "answered 429"),
     ] {
         let next = after_ticket().next(&url(KERBEROS), &answer, false);
-        told(next, code, part);
+        let met_page = format!("{} {}", answer.status, answer.html);
+        met.push((met_page, told(next, code, part)));
     }
     let bare = page(200, "<title>Sign in</title>");
-    told(
-        at_login().next(&url(LOGIN), &bare, false),
-        Code::NoButton,
-        "`Sign in`",
-    );
+    let next = at_login().next(&url(LOGIN), &bare, false);
+    let bare = told(next, Code::NoButton, "`Sign in`");
+    met.push(("a login without a button".into(), bare));
+    let refused = page(403, "");
+    let callback = url("https://swan.cern.ch/hub/oauth_callback?code=c");
+    let next = after_ticket().next(&callback, &refused, false);
+    let refused = told(next, Code::Denied, "answered 403");
+    met.push(("refused by the hub after the login".into(), refused));
+    assert_told("single-sign-on", met);
 }
 
 #[test]

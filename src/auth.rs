@@ -26,7 +26,7 @@ pub use oauth::claims::Claims;
 pub use token::Token;
 
 /// What to do about a clock that is off.
-pub const SET_CLOCK: &str = "have it set, by NTP: what it says is refused sooner or later";
+pub const SET_CLOCK: &str = "have this machine's clock set, by NTP: with another time credentials are refused sooner or later";
 
 /// The credential of one destination.
 pub struct Credential {

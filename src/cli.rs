@@ -16,13 +16,16 @@ mod show;
 mod socket;
 mod status;
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use serde_json::Value;
 
 use crate::config::{self, Config};
 use crate::ledger::{Ledger, LedgerError};
+use crate::status::ask::{self, Question, Refused};
 use output::Output;
 
 /// Delivers a notebook for every finished run into its physicist's own Jupyter.
@@ -146,6 +149,15 @@ impl From<LedgerError> for Stop {
     }
 }
 
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Words { message, hint } => Self::new(exit::ARGUMENTS, message).hint(hint),
+            Refused::Ledger(error) => error.into(),
+        }
+    }
+}
+
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
         Self::new(exit::LEDGER, error.to_string())
@@ -165,6 +177,24 @@ impl Context {
             .map_err(|mistakes| Stop::new(exit::CONFIGURATION, mistakes.to_string()))
     }
 
+    /// What the ledger says. Where only the service may read it, or the configuration that names it
+    /// is broken, the daemon is asked.
+    async fn read(&self, question: &Question) -> Result<Value, Stop> {
+        let state = config::state(&self.config);
+        let broken = match self.load() {
+            Ok(config) if !is_closed(&state) => {
+                let ledger = self.ledger(&config).await?;
+                return Ok(ask::answer(&ledger, question).await?);
+            }
+            loaded => loaded.err(),
+        };
+        let answer = socket::ask(&state, "/ask", Some(question)).await;
+        answer.map_err(|stop| match broken {
+            Some(broken) if stop.code == exit::UNREACHABLE => broken,
+            _ => stop,
+        })
+    }
+
     /// The ledger for reading; without one there is nothing to read yet.
     async fn ledger(&self, config: &Config) -> Result<Ledger, Stop> {
         let location = crate::daemon::location(config).await?;
@@ -173,10 +203,17 @@ impl Context {
     }
 }
 
+/// Whether only others may look into a state directory.
+fn is_closed(state: &Path) -> bool {
+    std::fs::read_dir(state).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
 fn no_ledger(config: &Config) -> Stop {
     let state = config.state.display();
     let message = format!("no ledger in {state}: the daemon has not run yet");
-    Stop::new(exit::UNREACHABLE, message).hint("start it: systemctl start nbcourier")
+    Stop::new(exit::UNREACHABLE, message).hint(
+        "start it: sudo systemctl start nbcourier (systemctl status nbcourier says why it ended)",
+    )
 }
 
 /// Runs the program.

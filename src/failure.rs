@@ -191,7 +191,7 @@ codes! {
     TemplateNotThere "template-not-there" Hold(Probe::Try), User, "put the template there in Jupyter, or mend it; delivery goes on by itself";
     WhenInvalid "when-invalid" Hold(Probe::Restart), Job, "correct `when`, then `nbcourier reload`; or `nbcourier skip` the run";
     ParameterUnknown "parameter-unknown" Hold(Probe::Try), Job, "declare it in the template's `parameters` cell, and delivery goes on by itself; or set `unknown_parameters`, then `nbcourier reload`";
-    ParameterMissing "parameter-missing" Hold(Probe::Restart), Job, "correct the placeholder, then `nbcourier reload`; or deliver by hand with `nbcourier submit PATH -p NAME VALUE`";
+    ParameterMissing "parameter-missing" Hold(Probe::Restart), Job, "correct the placeholder: in the configuration, then `nbcourier reload`, or in the template, then `nbcourier retry --held`; or deliver by hand with `nbcourier submit PATH -p NAME VALUE`";
     ParameterInvalid "parameter-invalid" Hold(Probe::Restart), Job, "rename the parameter or correct its value at its source, then `nbcourier retry` the run";
     NameUnusable "name-unusable" Hold(Probe::Restart), Job, "set a shorter `name` or `directory` (at most 200 bytes for each name), then `nbcourier reload`";
     DestinationRemoved "destination-removed" Hold(Probe::Restart), Destination, "put the table back into the configuration, then `nbcourier reload`; or `nbcourier skip --held` what waits for it";
@@ -201,7 +201,7 @@ codes! {
     // Never.
     NotWanted "not-wanted" GiveUp, Job, "nothing, if `when` is meant so; else correct it, then `nbcourier reload` and `nbcourier retry` the run";
     NotebookTooLarge "notebook-too-large" GiveUp, Job, "clear the outputs of the template or make it smaller, or raise `max_bytes` as far as the service allows and `nbcourier reload`; then `nbcourier retry` the run";
-    NotebookRejected "notebook-rejected" GiveUp, Job, "correct the template, then `nbcourier retry --fresh` the run";
+    NotebookRejected "notebook-rejected" GiveUp, Job, "clear the outputs of the template if it is too large, else correct it as the message says; then `nbcourier retry --fresh` the run";
 }
 
 impl Code {

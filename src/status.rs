@@ -3,6 +3,7 @@
 //! Reads the ledger and the board of troubles; the only writes are a person's acts.
 
 pub mod announce;
+pub mod ask;
 pub mod control;
 pub mod json;
 mod metrics;

@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{Context, Stop, choose, exit, render, runs, socket};
+use crate::config;
 use crate::job::JobState;
 use crate::ledger::Acted;
+use crate::status::ask::Question;
 use crate::status::control::ActRequest;
 
 /// Runs at once: the daemon goes on between two requests.
@@ -80,10 +83,13 @@ pub(super) async fn skip(context: &Context, arguments: &SkipArguments) -> Result
 
 /// All runs are found before anything is done.
 async fn act(context: &Context, (path, fresh): (&str, bool), which: &Which) -> Result<u8, Stop> {
-    let config = context.load()?;
-    let since = which.since.as_deref().map(choose::since).transpose()?;
-    let ledger = context.ledger(&config).await?;
-    let runs = choose::runs(&ledger, &which.runs, (which.state(), since)).await?;
+    let state = config::state(&context.config);
+    let question = Question::Meant {
+        words: which.runs.clone(),
+        state: which.state(),
+        since: which.since.as_deref().map(choose::since).transpose()?,
+    };
+    let runs: Vec<i64> = read(context.read(&question).await?)?;
     let mut acted = Acted::default();
     for (number, some) in runs.chunks(CHUNK).enumerate() {
         let done = number * CHUNK;
@@ -93,8 +99,8 @@ async fn act(context: &Context, (path, fresh): (&str, bool), which: &Which) -> R
             fresh,
             state: which.state(),
         };
-        let answer = socket::ask(&config.state, path, Some(&request)).await;
-        acted += read(answer.map_err(|stop| interrupted(stop, done, runs.len()))?)?;
+        let answer = socket::ask(&state, path, Some(&request)).await;
+        acted += read::<Acted>(answer.map_err(|stop| interrupted(stop, done, runs.len()))?)?;
     }
     context.output.progress("done", runs.len(), runs.len());
     summary(context, (path, which), runs.len(), acted);
@@ -104,7 +110,7 @@ async fn act(context: &Context, (path, fresh): (&str, bool), which: &Which) -> R
     })
 }
 
-fn read(answer: Value) -> Result<Acted, Stop> {
+fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Stop> {
     serde_json::from_value(answer)
         .map_err(|error| Stop::new(exit::LATER, format!("the daemon's answer: {error}")))
 }
@@ -159,7 +165,7 @@ fn many(count: u64, word: &str) -> String {
 }
 
 pub(super) async fn submit(context: &Context, arguments: &SubmitArguments) -> Result<u8, Stop> {
-    let config = context.load()?;
+    let state = config::state(&context.config);
     let parameters = render::parameters(&arguments.parameters);
     let mut names = Vec::new();
     for (done, path) in arguments.paths.iter().enumerate() {
@@ -168,19 +174,23 @@ pub(super) async fn submit(context: &Context, arguments: &SubmitArguments) -> Re
             .progress("submitted", done, arguments.paths.len());
         let path = std::path::absolute(path)?;
         let request = json!({ "path": path, "parameters": parameters });
-        let run = socket::ask(&config.state, "/submit", Some(&request)).await?;
+        let run = socket::ask(&state, "/submit", Some(&request)).await?;
         names.push(format!(
             "{}:{}",
             run["watch"].as_str().unwrap_or_default(),
             run["name"].as_str().unwrap_or_default()
         ));
     }
-    let ledger = context.ledger(&config).await?;
     loop {
         let mut submitted = Vec::new();
-        for name in &names {
-            let row = choose::one(&ledger, name).await?;
-            submitted.push(crate::status::json::run(&row, &ledger.jobs(row.id).await?));
+        for word in &names {
+            let mut run = context
+                .read(&Question::Whole { word: word.clone() })
+                .await?;
+            if let Some(run) = run.as_object_mut() {
+                run.retain(|key, _| key != "sources" && key != "events");
+            }
+            submitted.push(run);
         }
         let open = |state: &Value| state == "waiting" || state == "delivering";
         if !arguments.wait || !states(&submitted).any(open) {

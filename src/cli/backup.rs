@@ -90,7 +90,7 @@ fn tell(context: &Context, restored: &Restored) {
     }
     note(
         "runs that were delivered after that record are found again as new, and get a copy beside \
-         the old one; start the daemon: systemctl start nbcourier"
+         the old one; start the daemon: sudo systemctl start nbcourier"
             .into(),
     );
 }

@@ -1,13 +1,10 @@
 //! `nbcourier runs`.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{Context, Stop, choose, exit, output};
-use crate::ledger::{Filter, Ledger};
-use crate::status::json;
+use crate::status::ask::Question;
 
 /// Runs listed without `--all`.
 const SHOWN: i64 = 50;
@@ -30,56 +27,19 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, Stop> {
-    let config = context.load()?;
-    let filter = Filter {
+    let question = Question::Listed {
+        words: arguments.runs.clone(),
         state: arguments.state.clone(),
         since: arguments.since.as_deref().map(choose::since).transpose()?,
         limit: (!arguments.all).then_some(SHOWN),
     };
-    let ledger = context.ledger(&config).await?;
-    let runs = match arguments.runs.is_empty() {
-        true => json::runs(&ledger, &filter).await?,
-        false => chosen(&ledger, &arguments.runs, &filter).await?,
-    };
+    let runs = context.read(&question).await?;
     if context.output.json {
-        context.output.value(&Value::Array(runs));
+        context.output.value(&runs);
     } else {
-        table(context, &runs);
+        table(context, runs.as_array().map_or(&[], Vec::as_slice));
     }
     Ok(exit::DONE)
-}
-
-/// The runs that are meant by these words, newest first.
-async fn chosen(ledger: &Ledger, words: &[String], filter: &Filter) -> Result<Vec<Value>, Stop> {
-    let mut meant = BTreeSet::new();
-    for word in words {
-        let runs = choose::listed(ledger, word).await?;
-        let since = filter.since.unwrap_or(i64::MIN);
-        let runs = runs.into_iter().filter(|run| run.seen_at >= since);
-        meant.extend(runs.map(|run| run.id));
-    }
-    let most = filter.limit.and_then(|limit| usize::try_from(limit).ok());
-    let wanted = |run: &Value| {
-        let state = filter.state.as_deref();
-        state.is_none_or(|state| is_in(run, state))
-    };
-    let mut runs = Vec::new();
-    for id in meant.into_iter().rev() {
-        if most == Some(runs.len()) {
-            break;
-        }
-        if let Some(row) = ledger.numbered(id).await? {
-            let run = json::run(&row, &ledger.jobs(id).await?);
-            runs.extend(Some(run).filter(wanted));
-        }
-    }
-    Ok(runs)
-}
-
-/// Whether a run, or a job of it, is in this state.
-fn is_in(run: &Value, state: &str) -> bool {
-    let mut jobs = run["jobs"].as_array().into_iter().flatten();
-    run["state"] == state || jobs.any(|job| job["state"] == state)
 }
 
 /// One line a job, newest run first.

@@ -2,10 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Context, Stop, choose, exit};
+use super::{Context, Stop, exit};
 use crate::detect::{self, Explained};
-use crate::ledger::{Ledger, RunRow};
-use crate::status::json;
+use crate::status::ask::Question;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -30,42 +29,32 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
             .hint(format!("watched are: {}", watched.join(", "))));
     }
     if said.is_empty() {
-        let ledger = context.ledger(&config).await?;
-        let row = choose::one(&ledger, &arguments.run).await?;
-        show(context, &of_ledger(&ledger, &row).await?, &said);
+        let word = arguments.run.clone();
+        show(
+            context,
+            &context.read(&Question::Whole { word }).await?,
+            &said,
+        );
         return Ok(exit::DONE);
     }
-    let mut run = serde_json::json!({ "path": path });
-    // Where the daemon has not run yet, nothing is known.
-    if let Ok(ledger) = context.ledger(&config).await
-        && let Some(row) = known(&ledger, &said).await?
-    {
-        run = of_ledger(&ledger, &row).await?;
-    }
+    let known = known(context, &said).await;
+    let mut run = known.unwrap_or_else(|| serde_json::json!({ "path": path }));
     run["detection"] = detection(&said);
     show(context, &run, &said);
     Ok(exit::DONE)
 }
 
-/// All that the ledger knows of a run.
-async fn of_ledger(ledger: &Ledger, row: &RunRow) -> Result<Value, Stop> {
-    let mut run = json::run(row, &ledger.jobs(row.id).await?);
-    run["sources"] = serde_json::json!(row.sources);
-    let events = ledger.events(row.id).await?;
-    run["events"] = events.iter().map(json::event).collect();
-    Ok(run)
-}
-
-/// The run that a watch has found at the path.
-async fn known(ledger: &Ledger, said: &[Explained]) -> Result<Option<RunRow>, Stop> {
+/// The run that a watch has found at the path; where the daemon has not run yet, nothing is known.
+async fn known(context: &Context, said: &[Explained]) -> Option<Value> {
     for each in said {
-        if let Some(name) = &each.run
-            && let Some(row) = ledger.latest(&each.watch, name).await?
-        {
-            return Ok(Some(row));
+        if let Some(name) = &each.run {
+            let word = format!("{}:{name}", each.watch);
+            if let Ok(run) = context.read(&Question::Whole { word }).await {
+                return Some(run);
+            }
         }
     }
-    Ok(None)
+    None
 }
 
 fn detection(said: &[Explained]) -> Value {

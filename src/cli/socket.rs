@@ -42,8 +42,12 @@ pub(super) async fn ask<B: Serialize + Sync>(
     match status.as_u16() {
         200 => Ok(value),
         422 => {
-            let message = value["message"].as_str().unwrap_or("refused").to_owned();
-            Err(Stop::new(exit::ARGUMENTS, message))
+            let message = value["message"].as_str().unwrap_or("refused");
+            let stop = Stop::new(exit::ARGUMENTS, message);
+            Err(match value["hint"].as_str() {
+                Some(hint) => stop.hint(hint),
+                None => stop,
+            })
         }
         409 => Err(Stop::new(
             exit::CONFIGURATION,
@@ -91,5 +95,5 @@ fn not_reached(shown: &str, socket: &Path, error: &reqwest::Error) -> Stop {
         exit::UNREACHABLE,
         format!("the daemon is not running: nobody answers at {shown}"),
     )
-    .hint("start it: systemctl start nbcourier")
+    .hint("start it: sudo systemctl start nbcourier (systemctl status nbcourier says why it ended)")
 }

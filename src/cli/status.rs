@@ -3,14 +3,15 @@
 mod screen;
 mod watch;
 
-use std::io::ErrorKind;
-
 use serde_json::Value;
 
-use super::{Context, Stop, exit, output, runs, socket};
+use super::{Context, Stop, exit, is_closed, output, runs, socket};
 use crate::config;
-use crate::ledger::Filter;
+use crate::status::ask::{self, Question};
 use crate::status::json;
+
+/// Runs shown below the health.
+const SHOWN: i64 = 10;
 
 /// Narrower terminals show no times.
 const NARROW: usize = 60;
@@ -65,12 +66,11 @@ impl Seen {
         let state = config::state(&context.config);
         match socket::ask::<()>(&state, "/status", None).await {
             Ok(status) => {
-                let runs = socket::ask::<()>(&state, "/runs", None).await;
-                // Why there may be none is in the health.
-                let runs = runs.ok().and_then(|runs| runs.as_array().cloned());
+                let runs = socket::ask(&state, "/ask", Some(&last())).await;
                 Ok(Self {
                     status,
-                    runs: runs.unwrap_or_default(),
+                    // Why there may be none is in the health.
+                    runs: runs.map_or_else(|_| vec![], runs_of),
                     trouble: context.load().err(),
                 })
             }
@@ -83,13 +83,9 @@ impl Seen {
     async fn of_ledger(context: &Context, stop: Stop) -> Result<Self, Stop> {
         let config = context.load()?;
         let ledger = context.ledger(&config).await?;
-        let filter = Filter {
-            limit: Some(json::LAST),
-            ..Filter::default()
-        };
         Ok(Self {
             status: json::status(&config, &ledger, &json::Alive::default()).await?,
-            runs: json::runs(&ledger, &filter).await?,
+            runs: runs_of(ask::answer(&ledger, &last()).await?),
             trouble: Some(stop),
         })
     }
@@ -165,6 +161,19 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn is_closed(state: &std::path::Path) -> bool {
-    std::fs::read_dir(state).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+/// The last runs.
+fn last() -> Question {
+    Question::Listed {
+        words: vec![],
+        state: None,
+        since: None,
+        limit: Some(SHOWN),
+    }
+}
+
+fn runs_of(answer: Value) -> Vec<Value> {
+    match answer {
+        Value::Array(runs) => runs,
+        _ => vec![],
+    }
 }

@@ -47,7 +47,7 @@ pub(super) fn of(program: &str, ended: &Ended) -> Result<(), Failure> {
     let failure = code.failure(with_words(&what, &ended.complaint));
     Err(match code {
         Code::NotebookRejected => {
-            failure.advise("correct the template or the command, then `nbcourier retry`")
+            failure.advise("correct the template or the command, then `nbcourier retry` the run")
         }
         _ => failure,
     })

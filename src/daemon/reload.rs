@@ -45,7 +45,7 @@ impl Running {
             None => Ok(config),
             Some((key, _)) => Err(format!(
                 "error: `{key}` can't change while nbcourier runs\n --> {}\n  = restart it: \
-                 systemctl restart nbcourier; or put the former value back",
+                 sudo systemctl restart nbcourier; or put the former value back",
                 config.file.display()
             )),
         }

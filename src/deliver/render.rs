@@ -49,10 +49,16 @@ pub(super) fn wanted<'a>(config: &'a Config, job: &Order) -> Result<&'a Notebook
         Some(Err(error)) if error.code == NotebookCode::ParameterMissing => {
             Err(notebook_failure(&place, &error))
         }
-        Some(Err(error)) => Err(Failure {
-            code: Code::WhenInvalid,
-            ..notebook_failure(&place, &error)
-        }),
+        Some(Err(error)) => {
+            let what = format!("{place}: {}", error.what);
+            let failure = Code::WhenInvalid.failure(what);
+            let general = failure.advice().to_owned();
+            let particular = Some(error.advice).filter(|advice| !advice.is_empty());
+            Err(match particular {
+                Some(advice) => failure.advise(format!("{general}: {advice}")),
+                None => failure,
+            })
+        }
     }
 }
 
@@ -204,9 +210,14 @@ pub(super) fn notebook_failure(place: &str, error: &NotebookError) -> Failure {
         NotebookCode::ParameterMissing => Code::ParameterMissing,
     };
     let failure = code.failure(format!("{place}: {}", error.what));
-    if error.advice.is_empty() {
-        failure
-    } else {
-        failure.advise(error.advice.clone())
+    match (error.code, error.advice.as_str()) {
+        // What to do is the same for all of them, and more than can be known where it is met.
+        (_, "") | (NotebookCode::ParameterMissing, _) => failure,
+        (NotebookCode::TemplateInvalid, advice) => {
+            failure.advise(format!("{advice}; delivery goes on by itself"))
+        }
+        (NotebookCode::ParameterInvalid, advice) => failure.advise(format!(
+            "{advice}; in the configuration, then `nbcourier reload`; what its run says stays: `nbcourier skip` the run"
+        )),
     }
 }

@@ -218,14 +218,14 @@ impl Distrust {
         let compare = "if `openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE` on the hub's own machine says the same";
         match self.cause {
             Cause::OtherThanPinned => Some(format!(
-                "if it was renewed, set {pin}, {compare}; else somebody stands in between"
+                "if it was renewed, set {pin}, {compare}, then `nbcourier reload`; else somebody stands in between"
             )),
             Cause::Nobody => Some(
-                "install the package ca-certificates, or set `ca_file` to the site's certificate authority".into(),
+                "install the package ca-certificates, or set `ca_file` to the site's certificate authority; then `nbcourier reload`".into(),
             ),
-            Cause::Authority => Some(format!("set {pin}, {compare}")),
+            Cause::Authority => Some(format!("set {pin}, {compare}; then `nbcourier reload`")),
             Cause::UnknownIssuer => Some(format!(
-                "set `ca_file` to the site's certificate authority; for a self-signed one set {pin}, {compare}"
+                "set `ca_file` to the site's certificate authority; for a self-signed one set {pin}, {compare}; then `nbcourier reload`"
             )),
             Cause::Time(_) => Some(
                 "have the certificate renewed; or is this machine's clock wrong?".into(),

@@ -227,13 +227,16 @@ pub(super) fn diagnose(
             "the token is a single server's own (of {name}); it opens that server only and is gone when it stops"
         );
         return Err(Code::TokenOfTheServer.failure(what).advise(format!(
-            "make a token at {}hub/token and put it in its place",
+            "make a token at {}hub/token and put it in its place; no restart is needed",
             hub.url
         )));
     }
     let missing = |scope: &str| {
         let what = format!("the token of {name} lacks the scope {scope}!user={user}");
-        Code::ScopeMissing.failure(what).advise(format!("make a token with access:servers, read:servers and start:servers (JupyterHub 3 to 5: servers) for {user}"))
+        Code::ScopeMissing.failure(what).advise(format!(
+            "make a token with access:servers, read:servers and start:servers (JupyterHub 3 to 5: servers) for {user} at {}hub/token and put it in the place of the old one; no restart is needed",
+            hub.url
+        ))
     };
     if !accesses {
         return Err(missing("access:servers"));

@@ -16,11 +16,12 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::ask::{Question, Refused};
 use super::page::Page;
 use crate::account;
 use crate::detect::spool::{Rejection, Request, Submitter};
 use crate::job::JobState;
-use crate::ledger::{Act, Filter, LedgerError};
+use crate::ledger::{Act, LedgerError};
 
 /// The socket of a daemon with this state directory.
 #[must_use]
@@ -158,7 +159,7 @@ pub fn serve(
 fn router(controls: watch::Receiver<Control>) -> Router {
     Router::new()
         .route("/status", get(status))
-        .route("/runs", get(runs))
+        .route("/ask", post(ask))
         .route("/retry", post(retry))
         .route("/skip", post(skip))
         .route("/submit", post(submit))
@@ -174,14 +175,15 @@ async fn status(State(control): State<Control>) -> Response {
     Json(status.unwrap_or_else(without)).into_response()
 }
 
-async fn runs(State(control): State<Control>) -> Response {
-    let filter = Filter {
-        limit: Some(super::json::LAST),
-        ..Filter::default()
-    };
-    match super::json::runs(&control.page.ledger, &filter).await {
-        Ok(runs) => Json(runs).into_response(),
-        Err(error) => ledger_trouble(&error),
+/// For those who may not read the ledger themselves.
+async fn ask(State(control): State<Control>, Json(question): Json<Question>) -> Response {
+    match super::ask::answer(&control.page.ledger, &question).await {
+        Ok(answer) => Json(answer).into_response(),
+        Err(Refused::Words { message, hint }) => {
+            let refusal = serde_json::json!({ "message": message, "hint": hint });
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(refusal)).into_response()
+        }
+        Err(Refused::Ledger(error)) => ledger_trouble(&error),
     }
 }
 

@@ -74,9 +74,6 @@ pub async fn runs(ledger: &Ledger, filter: &Filter) -> Result<Vec<Value>, Ledger
     Ok(all)
 }
 
-/// Runs shown below the health.
-pub const LAST: i64 = 10;
-
 /// The code of a ledger in trouble.
 const UNWRITABLE: &str = "ledger-unwritable";
 

@@ -111,7 +111,7 @@ fn retry_and_skip_take_what_is_held_or_failed_since_a_time_and_say_who_did_it() 
     assert_eq!(down.code, 69, "{down:?}");
     assert!(
         down.err
-            .contains("hint: start it: systemctl start nbcourier")
+            .contains("hint: start it: sudo systemctl start nbcourier")
     );
     assert_eq!(
         room.count("skipped"),

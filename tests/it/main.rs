@@ -14,6 +14,7 @@ mod chaos;
 mod clock;
 mod commands;
 mod echo;
+mod group;
 mod hostile;
 mod init;
 mod kill;

@@ -180,7 +180,7 @@ fn what_a_command_refuses_is_told_with_what_to_do() {
     room.make_run(1);
     room.make_run(2);
     room.await_delivered(2, 20);
-    tell(&room, "running", &["daemon"]);
+    tell(&room, "running", &["-qq", "daemon"]);
     tell(&room, "running", &["show", "run_00001"]);
     tell(&room, "running", &["show", "/nowhere/run"]);
     tell(&room, "running", &["retry", "run_9*"]);
@@ -203,15 +203,13 @@ fn what_a_command_refuses_is_told_with_what_to_do() {
     assert_eq!(room.stop(), 0);
     tell(&room, "stopped", &["retry", "run_000001"]);
     tell(&room, "stopped", &["status"]);
-    let gone = room.path("gone.toml");
-    tell(
-        &room,
-        "no such file",
-        &["-c", gone.to_str().expect("a path"), "check"],
-    );
+    let away = room.path("away.toml");
+    fs::rename(&config, &away).expect("moved");
+    tell(&room, "without its configuration", &["check"]);
+    fs::rename(&away, &config).expect("moved back");
     fs::write(room.path("state/ledger.db"), [7; 4096]).expect("damage");
     let _ = fs::remove_file(room.path("state/ledger.db-wal"));
-    tell(&room, "a damaged ledger", &["daemon"]);
+    tell(&room, "a damaged ledger", &["-qq", "daemon"]);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/catalogue/commands-refused.txt");
     if std::env::var_os("NBCOURIER_BLESS").is_some() {
         fs::write(&file, &told).expect("write");

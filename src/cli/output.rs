@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn lines_are_wrapped_between_words_and_cut_by_columns() {
         assert_eq!(
-            wrapped("one two three", 8),
+            wrapped("one two three", 9),
             ["one two", "    three".trim_end()]
         );
         assert_eq!(wrapped("short", usize::MAX), ["short"]);

@@ -62,6 +62,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done; 1 done, but something asked about 
 69 daemon or hub not reachable; 74 ledger not writable; 75 try later; 77 credentials or socket refused; \
 78 configuration, second daemon, damaged or newer ledger; 130 interrupted.";
 
+const RELOAD_CODES: &str = "Exit codes: 0 it counts now; 69 the daemon is not running; 77 the socket is for \
+others; 78 it has mistakes, or differs in what only a restart can change: the former one still counts.";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Color {
     Auto,
@@ -90,6 +93,7 @@ enum Command {
     /// Deliver run directories by hand
     Submit(acts::SubmitArguments),
     /// Take over the configuration as its files now stand, or say why it can't be (as SIGHUP does)
+    #[command(after_help = RELOAD_CODES)]
     Reload,
     /// Copy the ledger into a new file, while the daemon runs
     Backup(backup::BackupArguments),

@@ -13,6 +13,9 @@ use crate::ledger::Acted;
 use crate::status::ask::Question;
 use crate::status::control::ActRequest;
 
+const ACT_CODES: &str = "Exit codes: 0 done; 1 some runs are too old to be delivered again; \
+2 no such run; 69 the daemon is not running; 74 the ledger can't be written; 77 the socket is for others.";
+
 /// Runs at once: the daemon goes on between two requests.
 const CHUNK: usize = 1000;
 
@@ -46,6 +49,7 @@ impl Which {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = ACT_CODES)]
 pub(super) struct RetryArguments {
     #[command(flatten)]
     which: Which,
@@ -55,12 +59,16 @@ pub(super) struct RetryArguments {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = ACT_CODES)]
 pub(super) struct SkipArguments {
     #[command(flatten)]
     which: Which,
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 done; 1 with --wait: some is not delivered; 2 it can't be taken; 69 the daemon is not running; 74 the ledger can't be written; 77 the socket is for others."
+)]
 pub(super) struct SubmitArguments {
     /// Run directories
     #[arg(value_name = "PATH", required = true)]

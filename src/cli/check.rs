@@ -19,6 +19,9 @@ use destination::destination;
 pub(super) use destination::exit_code;
 
 #[derive(Debug, Default, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 all is well, warnings aside; 1 a watch, template or delivery is not; 69 a hub is not reachable; 77 credentials are refused; 78 the configuration has mistakes."
+)]
 pub(super) struct Arguments {
     /// Ask no hub and no server
     #[arg(long)]

@@ -11,6 +11,9 @@ use crate::daemon;
 use crate::status::control::Reload;
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 after SIGTERM or SIGINT; 74 the ledger can't be opened; 77 its database refuses the role; 78 mistakes in the configuration, a second daemon, a damaged or newer ledger. SIGHUP is `nbcourier reload`."
+)]
 pub(super) struct Arguments {
     /// Do only one half of the work, where several machines share a ledger
     #[arg(long, value_name = "HALF")]

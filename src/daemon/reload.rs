@@ -108,9 +108,13 @@ fn difference(former: &Config, config: &Config) -> Reloaded {
     let is_other =
         |table: &&(String, String)| of(&was, &table.0).is_some_and(|was| was.1 != table.1);
     let is_gone = |table: &&(String, String)| of(&is, &table.0).is_none();
+    let changed = is.iter().filter(is_other).map(name);
+    // The log was set up before there was anything to reload.
+    let (after_restart, changed) = changed.partition(|table| table == "log");
     Reloaded {
         new: is.iter().filter(is_new).map(name).collect(),
-        changed: is.iter().filter(is_other).map(name).collect(),
+        changed,
+        after_restart,
         gone: was.iter().filter(is_gone).map(name).collect(),
     }
 }

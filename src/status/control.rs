@@ -89,6 +89,8 @@ pub struct Reloaded {
     pub changed: Vec<String>,
     /// There no more; jobs that wait for them are held.
     pub gone: Vec<String>,
+    /// Other now, but only from the next restart on.
+    pub after_restart: Vec<String>,
 }
 
 impl std::fmt::Display for Reloaded {
@@ -97,6 +99,7 @@ impl std::fmt::Display for Reloaded {
             ("new", &self.new),
             ("changed", &self.changed),
             ("gone", &self.gone),
+            ("only after a restart", &self.after_restart),
         ];
         let some = kinds.iter().filter(|(_, tables)| !tables.is_empty());
         let some = some.map(|(kind, tables)| format!("{kind} {}", tables.join(", ")));

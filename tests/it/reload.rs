@@ -55,7 +55,7 @@ fn a_new_watch_is_seen_from_a_reload_on_and_who_asked_is_recorded() {
     room.await_delivered(2, 20);
     assert_eq!(
         reload(&room),
-        json!({"new": [], "changed": [], "gone": []}),
+        json!({"new": [], "changed": [], "gone": [], "after_restart": []}),
         "nothing has changed since"
     );
     assert_eq!(room.run(&["status", "--json"]).json()["page"], page);
@@ -158,7 +158,7 @@ fn jobs_of_a_destination_that_is_gone_are_held_and_go_on_when_it_is_back() {
     replace(&room, "[destination.dir]", "[destination.other]");
     assert_eq!(
         reload(&room),
-        json!({"new": ["destination.other"], "changed": [], "gone": ["destination.dir"]})
+        json!({"new": ["destination.other"], "changed": [], "gone": ["destination.dir"], "after_restart": []})
     );
     room.await_failure("destination-removed", 20);
     wait_until(20, "both are held", || room.count("held") == 2);
@@ -198,6 +198,27 @@ fn the_page_moves_to_another_address_and_goes_without_a_restart() {
     replace(&room, &format!("127.0.0.1:{port}"), "off");
     reload(&room);
     assert_eq!(page(&room), Value::Null);
+}
+
+#[test]
+fn what_waits_for_a_credential_goes_on_at_once_when_a_reload_names_another_file() {
+    let mut room = Room::new(
+        "[destination.program]\ncommand = [\"true\"]\nauth.token = { file = \"lost\" }\n",
+    );
+    // A probe alone would let it wait for minutes.
+    room.pace = "10";
+    room.start();
+    room.make_run(1);
+    room.await_failure("credential-unreadable", 60);
+    fs::write(room.path("token"), crate::support::token()).expect("a token");
+    let owner_only = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    fs::set_permissions(room.path("token"), owner_only).expect("chmod");
+    replace(&room, "\"lost\"", "\"token\"");
+    replace(&room, "[daemon]", "log = \"debug\"\n[daemon]");
+    let said = room.run(&["reload"]);
+    let told = "reloaded: changed destination.program; only after a restart log";
+    assert_eq!(said.err.trim(), told, "{said:?}");
+    room.await_delivered(1, 20);
 }
 
 /// Reloads all the time until it is dropped.

@@ -254,7 +254,7 @@ async fn sweep_once(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::catalogue::assert_told;
+    use crate::catalogue::assert_told;
 
     #[test]
     fn what_comes_between_a_job_and_its_record_is_told() {

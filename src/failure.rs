@@ -274,9 +274,6 @@ impl std::fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 #[cfg(test)]
-pub(crate) mod catalogue;
-
-#[cfg(test)]
 mod tests {
     use super::*;
 

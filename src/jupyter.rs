@@ -14,7 +14,7 @@ mod spawn;
 mod stop;
 mod swan;
 #[cfg(test)]
-mod told;
+mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,6 +2,8 @@
 
 pub mod account;
 pub mod auth;
+#[cfg(test)]
+mod catalogue;
 pub mod cli;
 pub mod command;
 pub mod config;

@@ -303,6 +303,6 @@ mod tests {
     #[test]
     fn what_a_person_can_only_report_is_told() {
         let told = [("a bug".to_owned(), super::panicked())];
-        crate::failure::catalogue::assert_told("worker", told);
+        crate::catalogue::assert_told("worker", told);
     }
 }

@@ -69,7 +69,7 @@ mod tests {
     use std::process::ExitStatus;
 
     use super::*;
-    use crate::failure::catalogue::assert_told;
+    use crate::catalogue::assert_told;
 
     #[test]
     fn every_end_of_a_command_is_told() {

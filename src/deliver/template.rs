@@ -243,7 +243,7 @@ async fn last_good(ledger: &Ledger, chosen: &Chosen, source: &str) -> Option<(Te
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::catalogue::assert_told;
+    use crate::catalogue::assert_told;
 
     #[test]
     fn a_template_is_told_by_where_it_lies() {

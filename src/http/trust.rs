@@ -276,7 +276,7 @@ fn shown(pin: &Pin) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::catalogue::assert_told;
+    use crate::catalogue::assert_told;
 
     #[test]
     fn every_distrust_says_what_would_end_it() {

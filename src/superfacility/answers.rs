@@ -200,7 +200,7 @@ pub(super) fn notes(status: &Value) -> String {
 mod tests {
     use super::super::files::absent;
     use super::*;
-    use crate::failure::catalogue::assert_told;
+    use crate::catalogue::assert_told;
     use crate::http::Kind;
 
     fn reply(status: u16, body: &str) -> Reply {

@@ -188,7 +188,7 @@ fn code(words: &str) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::catalogue::assert_told;
+    use crate::catalogue::assert_told;
 
     fn drawer(tickets: Tickets) -> Drawer {
         let kerberos = Kerberos {

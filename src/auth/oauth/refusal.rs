@@ -163,8 +163,8 @@ fn description(reply: &Reply) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::catalogue::assert_told;
     use crate::config::secret::{Secret, SecretRef};
-    use crate::failure::catalogue::assert_told;
 
     pub(in crate::auth::oauth) fn reply(status: u16, kind: Kind, body: &str) -> Reply {
         Reply {

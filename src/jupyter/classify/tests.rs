@@ -1,7 +1,7 @@
 //! Every observation, and what it means.
 
 use super::*;
-use crate::failure::catalogue::assert_told;
+use crate::catalogue::assert_told;
 
 fn reply(status: u16, kind: Kind, text: &str) -> Reply {
     let redirect = (300..400).contains(&status);

@@ -1,7 +1,7 @@
 //! A login step by step, without a network.
 
 use super::*;
-use crate::failure::catalogue::assert_told;
+use crate::catalogue::assert_told;
 
 const LOGIN: &str =
     "https://auth.cern.ch/auth/realms/cern/protocol/openid-connect/auth?client_id=swan&state=s";

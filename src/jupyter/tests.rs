@@ -9,10 +9,10 @@ use super::probe::diagnose;
 use super::scopes::Scopes;
 use super::spawn::{no_route, not_ready, not_running};
 use super::*;
+use crate::catalogue::assert_told;
 use crate::config::checked::Scheme;
 use crate::config::parse;
 use crate::config::secret::Secret;
-use crate::failure::catalogue::assert_told;
 use crate::spawns::{NotNow, Why};
 
 const CONFIG: &str = "watch.h4.directory = \"/data\"\nnotebook.quick.template = \"/q.ipynb\"\n\

@@ -177,7 +177,7 @@ fn what_waits_says_for_what(swan: &Swan) {
     assert_eq!(refused["class"], "hold");
     let advice = refused["advice"].as_str().unwrap_or_default();
     assert!(
-        advice.contains("takes this one again after a login"),
+        advice.contains("the same token is good again"),
         "{refused}"
     );
     assert_eq!(swan.starts("begins", "judy"), 0);

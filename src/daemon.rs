@@ -16,6 +16,7 @@ use crate::health::Health;
 use crate::ledger::{self, Ledger, LedgerError, Location, StateLock, now};
 use crate::status::announce;
 use crate::status::control::Reload;
+use crate::status::service;
 use crate::worker;
 use doors::Doors;
 use rooms::Rooms;
@@ -76,6 +77,7 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
     }
     let (reloads, asked) = mpsc::channel(1);
     let health = Arc::new(Health::default());
+    let pace = config.paces.poll;
     let doors = Doors::open(&config, &health).await;
     let mut house = House {
         only,
@@ -94,12 +96,17 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
         let (desks, newest) = watch::channel(desk);
         let (ledger, ready) = (house.ledger.clone(), house.ready.clone());
         tasks.spawn(ledger.listen(ready.clone(), stopped.clone()));
-        tasks.spawn(worker::run(newest, ready, stopped));
+        tasks.spawn(worker::run(newest, ready, stopped.clone()));
         desks
     });
     let announcing = watch::Sender::new(rooms.announcing.clone());
     tasks.spawn(announce::follow(announcing.subscribe()));
     rooms.armed().await;
+    tasks.spawn(service::run(
+        (house.ledger.clone(), house.health.clone()),
+        pace,
+        stopped,
+    ));
     Ok(Running {
         house,
         rooms,

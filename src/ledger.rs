@@ -14,6 +14,7 @@ mod figures;
 mod history;
 mod holds;
 mod known;
+mod latest;
 mod leases;
 mod listen;
 mod lock;

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::deliver::{Desk, deliver};
 use crate::failure::{Code, Failure};
+use crate::health::Pulse;
 use crate::job::{JobState, Next, Outcome, advance, millis};
 use crate::ledger::{Claimed, Finished, LedgerError};
 use crate::measure;
@@ -52,14 +53,19 @@ pub async fn run(
     let mut upkeep = Upkeep::new(&desk.config.paces);
     let mut probes = probe::Probes::default();
     let mut guest = Guest::default();
+    let pulse = Pulse::new(&desk.health, "worker".into(), desk.config.paces.poll);
     while !*stop.borrow() {
+        // Between the steps too: a database that doesn't answer delays each of them.
+        pulse.beat();
         upkeep.look(&desk, &worker.leases).await;
+        pulse.beat();
         let pause = worker.claim_due(&desk).await;
+        pulse.beat();
         probes.survey(&desk, &mut worker);
         probes.survey_templates(&desk, &mut worker);
         probes.start_due(&desk, &mut worker).await;
         guest.look(&desk, &mut worker);
-        let pause = pause.min(probe::Probes::pause(&desk));
+        let pause = pause.min(probe::Probes::pause(&desk)).min(pulse.pace);
         tokio::select! {
             () = ready.notified() => {}
             Some(_) = worker.tasks.join_next() => {}

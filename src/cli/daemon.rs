@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::{Context, Stop, exit, log};
 use crate::daemon;
 use crate::status::control::Reload;
+use crate::status::service::tell;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -35,7 +36,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
         "nbcourier {} is ready",
         env!("CARGO_PKG_VERSION")
     );
-    tell_systemd(&[NotifyState::Ready]);
+    tell(&[NotifyState::Ready]);
     let reloads = running.reloads();
     let reload_at_hangup = async {
         while hangup.recv().await.is_some() {
@@ -52,14 +53,8 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
         () = running.attend() => {}
         () = reload_at_hangup => {}
     }
-    tell_systemd(&[NotifyState::Stopping]);
+    tell(&[NotifyState::Stopping]);
     tracing::info!("stopping");
     running.stop().await;
     Ok(exit::DONE)
-}
-
-fn tell_systemd(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!(%error, "systemd was not told");
-    }
 }

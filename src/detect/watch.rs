@@ -23,6 +23,7 @@ use super::known::Known;
 use super::look::{Found, Pending};
 use super::scan::{Depth, Listings, Scan, Scanner};
 use crate::config::checked::Watch;
+use crate::health::Pulse;
 use crate::ledger::LedgerError;
 use crate::measure;
 pub(super) use seen::seen;
@@ -49,6 +50,7 @@ pub(super) async fn run(context: Context, at: usize, listed: oneshot::Sender<()>
 
 struct Room {
     context: Context,
+    pulse: Pulse,
     watch: Arc<Watch>,
     /// The root as it was when it was armed, and its hints.
     armed: Option<(Root, Hints)>,
@@ -75,7 +77,9 @@ struct Room {
 impl Room {
     fn new(context: Context, table: Watch) -> Self {
         let now = Instant::now();
+        let pace = context.config.paces.poll;
         Self {
+            pulse: Pulse::new(&context.health, format!("watch {}", table.name), pace),
             next_full: now + table.poll_every,
             context,
             watch: Arc::new(table),
@@ -118,6 +122,7 @@ impl Room {
     /// Looks at runs until the next scan is due, or is asked for.
     async fn look_until(&mut self, next_scan: Instant) {
         loop {
+            self.pulse.beat();
             let now = Instant::now();
             let lost = self.armed.as_ref().is_some_and(|(_, hints)| hints.lost());
             if lost {
@@ -154,6 +159,7 @@ impl Room {
     async fn remember_all(&mut self) {
         while let Err(error) = self.remember().await {
             self.ledger_trouble(&error).await;
+            self.pulse.beat();
         }
     }
 
@@ -217,7 +223,7 @@ impl Room {
             let same = !again && armed.is_some_and(|armed| armed == root);
             Some((root, (!same).then(|| Hints::of(&directory))))
         };
-        let Some((root, hints)) = tokio::task::spawn_blocking(rearm).await.ok().flatten() else {
+        let Some((root, hints)) = self.pulse.aside(rearm).await.ok().flatten() else {
             self.armed = None;
             return;
         };
@@ -240,7 +246,7 @@ impl Room {
     /// Whether the root is the one that was armed.
     async fn is_armed(&self) -> bool {
         let directory = self.watch.directory.clone();
-        let root = tokio::task::spawn_blocking(move || Root::of(&directory).ok()).await;
+        let root = self.pulse.aside(move || Root::of(&directory).ok()).await;
         root.ok().flatten().as_ref() == self.armed.as_ref().map(|(root, _)| root)
     }
 
@@ -358,7 +364,7 @@ impl Room {
             let scanner = Scanner::new(&watch, &mut known, &mut listings, depth);
             (scanner.run(births), known, listings)
         };
-        let Ok((scan, known, listings)) = tokio::task::spawn_blocking(scan).await else {
+        let Ok((scan, known, listings)) = self.pulse.aside(scan).await else {
             // Whatever it met, the ledger still has what is known.
             self.remember().await?;
             return Ok(None);

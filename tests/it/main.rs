@@ -35,6 +35,7 @@ mod reload;
 mod render;
 mod roots;
 mod runs;
+mod service;
 mod show;
 mod spool;
 mod starved;

@@ -12,6 +12,7 @@ use super::super::Context;
 use super::request::{Rejection, Request, parse};
 use super::resolve;
 use crate::account;
+use crate::health::Pulse;
 use crate::ledger::{Actor, LedgerError, ReadyRun};
 use crate::measure;
 
@@ -67,7 +68,11 @@ impl From<LedgerError> for Trouble {
 
 impl Spool {
     async fn work(&mut self) {
+        let context = &self.context;
+        let pace = context.config.paces.spool_settle / 2;
+        let pulse = Pulse::new(&context.health, "spool".into(), pace);
         loop {
+            pulse.beat();
             match self.round().await {
                 Ok(()) => {
                     self.context.health.clear("spool");
@@ -86,7 +91,7 @@ impl Spool {
                     );
                 }
             }
-            tokio::time::sleep(self.context.config.paces.spool_settle / 2).await;
+            tokio::time::sleep(pulse.pace).await;
         }
     }
 

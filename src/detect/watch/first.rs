@@ -40,7 +40,10 @@ impl Room {
         root: Option<&str>,
     ) -> Result<(), LedgerError> {
         let (watch, awaited, there) = (self.watch.clone(), row.awaited_at, places.len());
-        let judged = tokio::task::spawn_blocking(move || judge(&watch, places, awaited)).await;
+        let judged = self
+            .pulse
+            .aside(move || judge(&watch, places, awaited))
+            .await;
         let Ok(judged) = judged else { return Ok(()) };
         let mut baseline = self.context.ledger.baseline(&self.watch.name).await?;
         let mut acquiring = Vec::new();
@@ -52,7 +55,7 @@ impl Room {
                     .map(|run| existing(&watch, &config, run))
                     .collect()
             };
-            let Ok(runs) = tokio::task::spawn_blocking(runs).await else {
+            let Ok(runs) = self.pulse.aside(runs).await else {
                 return Ok(());
             };
             let mut runs: Vec<SeenRun> = runs;

@@ -21,7 +21,8 @@ impl Room {
     /// Sleeps until a run is due, the next scan, or a hint; takes up all hints that are there.
     pub(super) async fn wait(&mut self, next_scan: Instant) {
         let due = self.pending.values().map(|pending| pending.due).min();
-        let until = due.map_or(next_scan, |due| due.min(next_scan));
+        let latest = next_scan.min(Instant::now() + self.pulse.pace);
+        let until = due.map_or(latest, |due| due.min(latest));
         let mut paths = Vec::new();
         let mut read = None;
         tokio::select! {
@@ -93,9 +94,7 @@ impl Room {
             let place = |path: PathBuf| Some((Place(below(&watch, &path)?), found(&path)));
             runs.filter_map(place).collect()
         };
-        tokio::task::spawn_blocking(places)
-            .await
-            .unwrap_or_default()
+        self.pulse.aside(places).await.unwrap_or_default()
     }
 
     /// Whether a known name may stand for another run.

@@ -176,10 +176,7 @@ fn what_waits_says_for_what(swan: &Swan) {
     let refused = failure(&room, "judy", "token-unknown");
     assert_eq!(refused["class"], "hold");
     let advice = refused["advice"].as_str().unwrap_or_default();
-    assert!(
-        advice.contains("the same token is good again"),
-        "{refused}"
-    );
+    assert!(advice.contains("the same token is good again"), "{refused}");
     assert_eq!(swan.starts("begins", "judy"), 0);
     the_thread_is_answered(swan, &room);
     swan.note_secrets();

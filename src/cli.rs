@@ -6,6 +6,7 @@ mod check;
 mod choose;
 mod daemon;
 mod demo;
+mod generate;
 mod init;
 mod log;
 mod output;
@@ -103,6 +104,9 @@ enum Command {
     Render(render::Arguments),
     /// See the whole thing work, in a directory of its own
     Demo(demo::Arguments),
+    /// What packages hold besides the program
+    #[command(subcommand, hide = true)]
+    Generate(generate::What),
 }
 
 /// An early end: exit code, message, hint.
@@ -270,6 +274,7 @@ async fn run(context: &Context, command: Command) -> Result<u8, Stop> {
             Command::Restore(arguments) => backup::restore(context, &arguments).await,
             Command::Render(arguments) => render::run(context, &arguments).await,
             Command::Demo(arguments) => demo::run(context, &arguments).await,
+            Command::Generate(what) => generate::run(context, &what),
         }
     };
     tokio::select! {

@@ -13,9 +13,6 @@ use crate::failure::{Code, Failure};
 use crate::process;
 pub use value::Secret;
 
-/// Where an administrator keeps replaceable credentials.
-const CREDENTIALS: &str = "/etc/nbcourier/credentials";
-
 /// Where a secret is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretRef {
@@ -127,7 +124,7 @@ impl SecretRef {
 }
 
 fn credential_paths(name: &str) -> Vec<PathBuf> {
-    let mut paths = vec![Path::new(CREDENTIALS).join(name)];
+    let mut paths = vec![Path::new(file::CREDENTIALS).join(name)];
     if let Some(directory) = file::credentials_directory() {
         paths.push(directory.join(format!("nbcourier_{name}")));
         paths.push(directory.join(name));

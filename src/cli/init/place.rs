@@ -105,15 +105,22 @@ impl Place {
             Self::Server(_) => "`jupyter server list` shows the server's".into(),
         };
         let directory = home.join("credentials");
-        std::fs::create_dir_all(&directory)?;
-        let mode = std::fs::Permissions::from_mode(0o700);
-        std::fs::set_permissions(&directory, mode)?;
+        // The packages make one from which the service's own group may read.
+        if !directory.exists() {
+            std::fs::create_dir_all(&directory)?;
+            let mode = std::fs::Permissions::from_mode(0o700);
+            std::fs::set_permissions(&directory, mode)?;
+        }
+        let umask = match home == Path::new(HOME) {
+            true => "027",
+            false => "077",
+        };
         let token = self.token(home);
         if !token.exists() {
             let output = &context.output;
             output.note(format!("a token is needed: {source}; then"));
             output.note(format!(
-                "  (umask 077; cat > {}) # paste it, end with Ctrl-D",
+                "  (umask {umask}; cat > {}) # paste it, end with Ctrl-D",
                 token.display()
             ));
         }

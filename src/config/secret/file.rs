@@ -15,6 +15,9 @@ pub(super) const LARGEST: usize = 64 << 10;
 /// Who asks: effective user and group.
 type Me = (u32, u32);
 
+/// Where an administrator keeps replaceable credentials.
+pub(super) const CREDENTIALS: &str = "/etc/nbcourier/credentials";
+
 /// The directory in which systemd hands credentials over.
 pub(super) fn credentials_directory() -> Option<PathBuf> {
     std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from)
@@ -42,8 +45,36 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
 
 /// What could be better about a file that is read all the same.
 pub(super) fn remark(path: &Path) -> Option<String> {
-    let remark = judged(path, &std::fs::metadata(path).ok()?).ok()??;
+    let facts = std::fs::metadata(path).ok()?;
+    let remark = judged(path, &facts).ok()?;
+    let remark = remark.or_else(|| late(Path::new(CREDENTIALS), path, &facts))?;
     Some(format!("{}: {remark}", path.display()))
+}
+
+/// A credential that the service gets from systemd only, which takes it from root at the start.
+fn late(directory: &Path, path: &Path, facts: &Metadata) -> Option<String> {
+    let kept = std::fs::metadata(directory).ok()?;
+    let is_late = path.parent() == Some(directory)
+        && facts.uid() == 0
+        && kept.gid() != 0
+        && (facts.gid() != kept.gid() || facts.mode() & 0o040 == 0);
+    is_late.then(|| {
+        let (path, directory) = (path.display(), directory.display());
+        format!(
+            "a replaced one counts after a restart only, since the service can't read it itself; \
+             type: chgrp --reference={directory} {path} && chmod 640 {path}"
+        )
+    })
+}
+
+/// Whether only the group of a directory that is closed to all others reads a file in it, as the
+/// package sets up the directory of the credentials.
+fn is_kept(directory: &Path, path: &Path, facts: &Metadata) -> bool {
+    path.parent() == Some(directory)
+        && std::fs::metadata(directory).is_ok_and(|kept| {
+            let own = [kept.uid(), kept.gid()] == [facts.uid(), facts.gid()];
+            own && kept.mode() & 0o027 == 0 && facts.mode() & 0o027 == 0
+        })
 }
 
 fn judged(path: &Path, facts: &Metadata) -> Result<Option<String>, String> {
@@ -52,6 +83,7 @@ fn judged(path: &Path, facts: &Metadata) -> Result<Option<String>, String> {
     }
     // What systemd hands over belongs to root and has an access list, which shows as rights of the group.
     let handed = credentials_directory().is_some_and(|directory| path.starts_with(directory));
+    let handed = handed || is_kept(Path::new(CREDENTIALS), path, facts);
     let me = (geteuid().as_raw(), getegid().as_raw());
     let type_this = |mode: &str| format!("; type: chmod {mode} {}", path.display());
     judge(
@@ -136,6 +168,34 @@ mod tests {
             };
             let as_expected = told.starts_with(expected) && told.is_empty() == expected.is_empty();
             assert!(as_expected, "{mode:o} {owner:?} {me:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn a_credential_in_the_group_of_its_closed_directory_is_as_the_package_sets_it_up() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let directory = dir.path().join("credentials");
+        std::fs::create_dir(&directory).expect("a directory");
+        let path = directory.join("hub");
+        std::fs::write(&path, "abc").expect("write");
+        let set = |path: &Path, mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(path, mode).expect("chmod");
+        };
+        for (closed, mode, kept) in [
+            (0o2750, 0o640, true),
+            (0o2750, 0o600, true),
+            (0o2750, 0o660, false),
+            (0o2750, 0o644, false),
+            (0o2755, 0o640, false),
+            (0o2770, 0o640, false),
+        ] {
+            set(&directory, closed);
+            set(&path, mode);
+            let facts = path.metadata().expect("there");
+            let found = is_kept(&directory, &path, &facts);
+            assert_eq!(found, kept, "{closed:o} {mode:o}");
+            assert!(!is_kept(dir.path(), &path, &facts), "elsewhere");
         }
     }
 

@@ -669,7 +669,7 @@ _nbcourier() {
             return 0
             ;;
         nbcourier__subcmd__init)
-            opts="-c -q -v -h --hub --server --path --watch --learn --user --template --state --login --config --json --quiet --verbose --color --help"
+            opts="-c -q -v -h --hub --server --path --swan --keytab --token --release --watch --learn --user --template --state --login --config --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -684,6 +684,18 @@ _nbcourier() {
                     return 0
                     ;;
                 --path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --swan)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keytab)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --release)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

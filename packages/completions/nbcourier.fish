@@ -34,7 +34,7 @@ complete -c nbcourier -n "__fish_nbcourier_needs_command" -s v -l verbose -d 'Mo
 complete -c nbcourier -n "__fish_nbcourier_needs_command" -s h -l help -d 'Print help'
 complete -c nbcourier -n "__fish_nbcourier_needs_command" -s V -l version -d 'Print version'
 complete -c nbcourier -n "__fish_nbcourier_needs_command" -f -a "daemon" -d 'Watch, render and deliver; systemd starts this'
-complete -c nbcourier -n "__fish_nbcourier_needs_command" -f -a "init" -d 'Write a commented configuration, check it, say what is next'
+complete -c nbcourier -n "__fish_nbcourier_needs_command" -f -a "init" -d 'Write a commented configuration, check it, say what is next; on a terminal, ask for what is missing'
 complete -c nbcourier -n "__fish_nbcourier_needs_command" -f -a "check" -d 'Check configuration, watches, templates, credentials, hub and scopes'
 complete -c nbcourier -n "__fish_nbcourier_needs_command" -f -a "status" -d 'Health first, then the last runs'
 complete -c nbcourier -n "__fish_nbcourier_needs_command" -f -a "runs" -d 'List runs'
@@ -61,6 +61,9 @@ complete -c nbcourier -n "__fish_nbcourier_using_subcommand daemon" -s h -l help
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l hub -d 'Deliver to a `JupyterHub`' -r
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l server -d 'Deliver to a plain Jupyter Server' -r
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l path -d 'Deliver into a directory' -r -F
+complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l swan -d 'Deliver to CERN SWAN, or to another hub with its software' -r
+complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l keytab -d 'Into the space of this service account in SWAN' -r -F
+complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l release -d 'The software in SWAN; without it, what the account chose there last' -r
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l watch -d 'The parent of the run directories' -r -F
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l learn -d 'The same, and learn from the runs in it what they are called, what ends them and where their metadata are; without a destination, add the watch to the configuration that is there' -r -F
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l user -d 'The user of the hub; without it, the token\'s owner' -r
@@ -71,6 +74,7 @@ complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -s c -l config
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l color -d 'Colour' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l token -d 'Into the space of the person who makes a token in SWAN'
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -l json -d 'Print JSON'
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -s q -l quiet -d 'Only warnings; twice: only errors'
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand init" -s v -l verbose -d 'More about what is being done; twice: everything'
@@ -230,7 +234,7 @@ complete -c nbcourier -n "__fish_nbcourier_using_subcommand generate; and __fish
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "completion" -d 'Print the completions of a shell'
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand generate; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand help; and not __fish_seen_subcommand_from daemon init check status runs show retry skip submit backup restore render demo generate help" -f -a "daemon" -d 'Watch, render and deliver; systemd starts this'
-complete -c nbcourier -n "__fish_nbcourier_using_subcommand help; and not __fish_seen_subcommand_from daemon init check status runs show retry skip submit backup restore render demo generate help" -f -a "init" -d 'Write a commented configuration, check it, say what is next'
+complete -c nbcourier -n "__fish_nbcourier_using_subcommand help; and not __fish_seen_subcommand_from daemon init check status runs show retry skip submit backup restore render demo generate help" -f -a "init" -d 'Write a commented configuration, check it, say what is next; on a terminal, ask for what is missing'
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand help; and not __fish_seen_subcommand_from daemon init check status runs show retry skip submit backup restore render demo generate help" -f -a "check" -d 'Check configuration, watches, templates, credentials, hub and scopes'
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand help; and not __fish_seen_subcommand_from daemon init check status runs show retry skip submit backup restore render demo generate help" -f -a "status" -d 'Health first, then the last runs'
 complete -c nbcourier -n "__fish_nbcourier_using_subcommand help; and not __fish_seen_subcommand_from daemon init check status runs show retry skip submit backup restore render demo generate help" -f -a "runs" -d 'List runs'

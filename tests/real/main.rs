@@ -35,6 +35,7 @@ mod papermill;
 mod percent;
 mod postgres;
 mod proxy;
+mod service;
 mod spawns;
 mod squirro;
 mod stop;

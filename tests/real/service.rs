@@ -51,6 +51,7 @@ fn the_exposure_of_the_unit_is_small() {
 #[test]
 fn users_and_directories_of_the_packages_are_what_systemd_understands() {
     let dir = tempfile::tempdir().expect("a temporary directory");
+    fs::create_dir(dir.path().join("etc")).expect("a directory");
     let root = format!("--root={}", dir.path().display());
     let made = run(Command::new("systemd-sysusers")
         .arg(&root)
@@ -63,6 +64,60 @@ fn users_and_directories_of_the_packages_are_what_systemd_understands() {
             .any(|line| line.starts_with("daq:") && line.ends_with(":nbcourier")),
         "{group}"
     );
+}
+
+#[test]
+fn the_rpm_asks_for_nothing_that_alma_9_lacks() {
+    if !long() {
+        return;
+    }
+    let program = env!("CARGO_BIN_EXE_nbcourier");
+    let symbols = run(Command::new("objdump").args(["-T", program])).out;
+    let glibc = regex::Regex::new(r"GLIBC_2\.(\d+)").expect("a pattern");
+    let minor = |found: regex::Captures<'_>| found[1].parse::<u32>().expect("a number");
+    let newest = glibc.captures_iter(&symbols).map(minor).max();
+    assert!(
+        newest.is_some_and(|minor| (17..=34).contains(&minor)),
+        "{newest:?}"
+    );
+
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let release = dir.path().join("release");
+    fs::create_dir(&release).expect("a directory");
+    fs::copy(program, release.join("nbcourier")).expect("a program");
+    let tools = std::env::var("NBC_TEST_ENV").expect("what tests/setup installs");
+    let package = dir.path().join("nbcourier.rpm");
+    let mut make = Command::new(format!("{tools}/packagers/bin/cargo-generate-rpm"));
+    make.current_dir(in_tree("")).arg("generate-rpm");
+    make.arg("--target-dir")
+        .arg(dir.path())
+        .arg("--output")
+        .arg(&package);
+    let made = run(make.args(["--payload-compress", "none"]));
+    assert_eq!(made.code, 0, "{made:?}");
+    let asked = |query: &str| run(Command::new("rpm").args(["-qp", query]).arg(&package)).out;
+    let (requires, provides) = (asked("--requires"), asked("--provides"));
+    let brings = |wanted: &str| {
+        provides
+            .lines()
+            .any(|line| line.split(' ').next() == Some(wanted))
+    };
+    let unknown = |line: &&str| {
+        let known = ["/bin/sh", "glibc >= 2.34", "libgcc", "systemd"];
+        !known.contains(line) && !line.starts_with("rpmlib(") && !brings(line)
+    };
+    assert_eq!(requires.lines().find(unknown), None);
+    let files = asked("--list");
+    for part in [
+        "bin/nbcourier",
+        "lib/systemd/system/nbcourier.service",
+        "lib/sysusers.d/nbcourier.conf",
+        "lib/tmpfiles.d/nbcourier.conf",
+        "share/man/man1/nbcourier.1",
+    ] {
+        let path = format!("/usr/{part}");
+        assert!(files.lines().any(|line| line == path), "{path}: {files}");
+    }
 }
 
 /// A script of tests/systemd in a booted Debian, for which the machine's packages of `--long` are needed.
@@ -80,4 +135,9 @@ fn in_debian(script: &str) {
 #[test]
 fn the_package_serves_from_its_installation_to_its_purge() {
     in_debian("life");
+}
+
+#[test]
+fn the_first_minutes_end_with_a_notebook_and_three_mistakes_are_cured_by_what_it_says() {
+    in_debian("minutes");
 }

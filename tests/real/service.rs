@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Ended, long};
+use crate::hub::Hub;
+use crate::support::{Ended, files, long};
 
 fn in_tree(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -125,11 +126,17 @@ fn in_debian(script: &str) {
     if !long() {
         return;
     }
+    let hub = Hub::start();
     let mut boot = Command::new(in_tree("tests/systemd/boot"));
     boot.arg(env!("CARGO_BIN_EXE_nbcourier")).arg(script);
+    boot.env("NBC_TEST_HUB_URL", &hub.url);
+    boot.env("NBC_TEST_HUB_TOKEN", &hub.token);
     let told = run(&mut boot);
     eprintln!("{}", told.out);
     assert_eq!(told.code, 0, "{}", told.err);
+    let notebook = |file: &PathBuf| file.extension().is_some_and(|kind| kind == "ipynb");
+    let delivered = files(&hub.home("alice")).into_iter().filter(notebook);
+    assert_eq!(delivered.count(), 4);
 }
 
 #[test]

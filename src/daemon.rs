@@ -102,11 +102,9 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
     let announcing = watch::Sender::new(rooms.announcing.clone());
     tasks.spawn(announce::follow(announcing.subscribe()));
     rooms.armed().await;
-    tasks.spawn(service::run(
-        (house.ledger.clone(), house.health.clone()),
-        pace,
-        stopped,
-    ));
+    let (own, newest) = (house.health.clone(), announcing.subscribe());
+    let notices = move || [own.notices(), newest.borrow().health.notices()].concat();
+    tasks.spawn(service::run((house.ledger.clone(), notices), pace, stopped));
     Ok(Running {
         house,
         rooms,

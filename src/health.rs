@@ -1,16 +1,10 @@
 //! The board of present troubles that concern no single job: rooms put notices up and take them
-//! down, `status` and the page read them. Beside it, whether the daemon's loops turn.
-
-mod pulse;
+//! down, `status` and the page read them.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Duration;
 
-use pulse::Turns;
 use serde::{Deserialize, Serialize};
-
-pub use pulse::Pulse;
 
 /// One present trouble.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,10 +19,7 @@ pub struct Notice {
 
 /// The board. A key is whatever its owner can name the trouble by again.
 #[derive(Debug, Default)]
-pub struct Health {
-    notices: Mutex<BTreeMap<String, Notice>>,
-    turns: Turns,
-}
+pub struct Health(Mutex<BTreeMap<String, Notice>>);
 
 /// The event of which a notice tells, for those who look for it in the journal.
 fn event(code: &str) -> Option<&'static str> {
@@ -79,14 +70,8 @@ impl Health {
         self.board().values().cloned().collect()
     }
 
-    /// A loop that should turn and has not for longer than this.
-    #[must_use]
-    pub fn still(&self, limit: Duration) -> Option<String> {
-        self.turns.still(limit)
-    }
-
     fn board(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Notice>> {
-        self.notices
+        self.0
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -21,6 +21,7 @@ pub mod measure;
 pub mod notebook;
 pub mod path;
 pub mod process;
+pub mod pulse;
 pub mod redact;
 pub mod retry;
 pub mod run;

@@ -19,10 +19,10 @@ use tokio::task::JoinSet;
 
 use crate::deliver::{Desk, deliver};
 use crate::failure::{Code, Failure};
-use crate::health::Pulse;
 use crate::job::{JobState, Next, Outcome, advance, millis};
 use crate::ledger::{Claimed, Finished, LedgerError};
 use crate::measure;
+use crate::pulse::Pulse;
 use guest::Guest;
 use lease::{Lease, Leases};
 use turns::Turns;
@@ -53,7 +53,7 @@ pub async fn run(
     let mut upkeep = Upkeep::new(&desk.config.paces);
     let mut probes = probe::Probes::default();
     let mut guest = Guest::default();
-    let pulse = Pulse::new(&desk.health, "worker".into(), desk.config.paces.poll);
+    let pulse = Pulse::new("worker".into(), desk.config.paces.poll);
     while !*stop.borrow() {
         // Between the steps too: a database that doesn't answer delays each of them.
         pulse.beat();

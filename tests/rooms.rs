@@ -9,6 +9,7 @@ const RULES: &[(&str, &[&str])] = &[
     ("redact", &[]),
     ("process", &[]),
     ("account", &[]),
+    ("pulse", &[]),
     ("failure", &["redact"]),
     ("retry", &[]),
     ("text", &["run"]),
@@ -33,7 +34,7 @@ const RULES: &[(&str, &[&str])] = &[
         "detect",
         &[
             "account", "text", "config", "failure", "health", "job", "ledger", "measure",
-            "notebook", "process", "retry", "run",
+            "notebook", "process", "pulse", "retry", "run",
         ],
     ),
     (

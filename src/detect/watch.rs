@@ -23,9 +23,9 @@ use super::known::Known;
 use super::look::{Found, Pending};
 use super::scan::{Depth, Listings, Scan, Scanner};
 use crate::config::checked::Watch;
-use crate::health::Pulse;
 use crate::ledger::LedgerError;
 use crate::measure;
+use crate::pulse::Pulse;
 pub(super) use seen::seen;
 
 /// Runs in one transaction, and looked at before the next commit.
@@ -79,7 +79,7 @@ impl Room {
         let now = Instant::now();
         let pace = context.config.paces.poll;
         Self {
-            pulse: Pulse::new(&context.health, format!("watch {}", table.name), pace),
+            pulse: Pulse::new(format!("watch {}", table.name), pace),
             next_full: now + table.poll_every,
             context,
             watch: Arc::new(table),

@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -13,8 +12,9 @@ use jiff::tz::TimeZone;
 use sd_notify::NotifyState;
 use tokio::sync::watch;
 
-use crate::health::{Health, Notice};
+use crate::health::Notice;
 use crate::ledger::{Hold, Ledger, LedgerError};
+use crate::pulse;
 
 /// Where systemd listens.
 const SOCKET: &str = "NOTIFY_SOCKET";
@@ -36,7 +36,7 @@ pub fn tell(state: &[NotifyState<'_>]) {
     }
 }
 
-/// To a file or, after an `@`, an abstract address, which sd-notify itself doesn't know: sd_notify(3).
+/// To a file or, after an `@`, an abstract address, which the library doesn't know.
 fn send(address: &OsStr, text: &str) -> std::io::Result<()> {
     let address = match address.as_bytes().strip_prefix(b"@") {
         Some(name) => SocketAddr::from_abstract_name(name)?,
@@ -48,9 +48,10 @@ fn send(address: &OsStr, text: &str) -> std::io::Result<()> {
     socket.send_to_addr(text.as_bytes(), &address).map(drop)
 }
 
-/// Keeps systemd informed until the daemon stops; looks for news at this pace.
+/// Keeps systemd informed until the daemon stops: of the ledger and of present troubles, for which it
+/// looks at this pace.
 pub async fn run(
-    (ledger, health): (Ledger, Arc<Health>),
+    (ledger, notices): (Ledger, impl Fn() -> Vec<Notice>),
     pace: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -58,35 +59,38 @@ pub async fn run(
         return;
     }
     tokio::select! {
-        () = feed(&health) => {}
-        () = describe(&ledger, &health, pace) => {}
+        () = feed() => {}
+        () = describe(&ledger, notices, pace) => {}
         // An error means that the daemon is gone already.
         _ = stop.wait_for(|stop| *stop) => {}
     }
 }
 
 /// Feeds the watchdog as long as every loop has turned lately.
-async fn feed(health: &Health) {
+async fn feed() {
     let Some(limit) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
     loop {
-        match health.still(limit / 2) {
-            None => tell(&[NotifyState::Watchdog]),
-            Some(name) => tracing::error!(
+        let still = pulse::still(limit / 2);
+        if still.is_empty() {
+            tell(&[NotifyState::Watchdog]);
+        }
+        for name in still {
+            tracing::error!(
                 "the loop `{name}` hangs: without a sign of life systemd starts nbcourier again"
-            ),
+            );
         }
         tokio::time::sleep(limit / 4).await;
     }
 }
 
 /// Tells how it is whenever that has changed.
-async fn describe(ledger: &Ledger, health: &Health, pace: Duration) {
+async fn describe(ledger: &Ledger, notices: impl Fn() -> Vec<Notice>, pace: Duration) {
     let mut told = None;
     loop {
         let begun = Instant::now();
-        let seen = (ledger.last_event().await.ok(), health.notices());
+        let seen = (ledger.last_event().await.ok(), notices());
         if seen.0.is_none() || told.as_ref() != Some(&seen) {
             let news = News::of(ledger, seen.1.clone()).await;
             tell(&[NotifyState::Status(&news.sentence(&TimeZone::system()))]);

@@ -12,9 +12,9 @@ use super::super::Context;
 use super::request::{Rejection, Request, parse};
 use super::resolve;
 use crate::account;
-use crate::health::Pulse;
 use crate::ledger::{Actor, LedgerError, ReadyRun};
 use crate::measure;
+use crate::pulse::Pulse;
 
 /// Larger trigger files are not taken, bytes.
 const LARGEST: u64 = 1 << 20;
@@ -68,9 +68,8 @@ impl From<LedgerError> for Trouble {
 
 impl Spool {
     async fn work(&mut self) {
-        let context = &self.context;
-        let pace = context.config.paces.spool_settle / 2;
-        let pulse = Pulse::new(&context.health, "spool".into(), pace);
+        let pace = self.context.config.paces.spool_settle / 2;
+        let pulse = Pulse::new("spool".into(), pace);
         loop {
             pulse.beat();
             match self.round().await {

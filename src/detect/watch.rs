@@ -10,11 +10,12 @@ mod seen;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::Context;
 use super::facts::Root;
@@ -33,6 +34,13 @@ const BATCH: usize = 1000;
 
 /// Listing takes at most this share of the time: a slow file server is left alone for longer.
 const SHARE: u32 = 20;
+
+/// A look at files that takes longer than so many sleeps is told: two minutes.
+const PATIENCE: u32 = 24;
+
+/// What to do then.
+const HANGS: &str = "see whether `ls` there answers: if not, its file server needs somebody; \
+                     nothing is lost, runs are found once it answers";
 
 /// Watches until the daemon stops.
 pub(super) async fn run(context: Context, at: usize, listed: oneshot::Sender<()>) {
@@ -209,6 +217,31 @@ impl Room {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 
+    /// Does what touches files of this watch, on a thread of its own: a file server may hang.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let mut work = pin!(self.pulse.aside(work));
+        let patience = self.pulse.pace * PATIENCE;
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(patience) => {}
+        }
+        let key = format!("watch {} hangs", self.watch.name);
+        let what = format!(
+            "[watch.{}]: a look at {} takes more than {} s",
+            self.watch.name,
+            self.watch.directory.display(),
+            patience.as_secs()
+        );
+        let health = &self.context.health;
+        health.raise(&key, "watch-hangs", what, HANGS);
+        let done = work.await;
+        health.clear(&key);
+        done
+    }
+
     /// Watches the root again when it is another one than before: a watch follows the inode, not
     /// the name, and stays silent when its directory was replaced, unmounted or covered. A file
     /// server that hangs holds up this watch alone.
@@ -223,7 +256,7 @@ impl Room {
             let same = !again && armed.is_some_and(|armed| armed == root);
             Some((root, (!same).then(|| Hints::of(&directory))))
         };
-        let Some((root, hints)) = self.pulse.aside(rearm).await.ok().flatten() else {
+        let Some((root, hints)) = self.aside(rearm).await.ok().flatten() else {
             self.armed = None;
             return;
         };
@@ -246,7 +279,7 @@ impl Room {
     /// Whether the root is the one that was armed.
     async fn is_armed(&self) -> bool {
         let directory = self.watch.directory.clone();
-        let root = self.pulse.aside(move || Root::of(&directory).ok()).await;
+        let root = self.aside(move || Root::of(&directory).ok()).await;
         root.ok().flatten().as_ref() == self.armed.as_ref().map(|(root, _)| root)
     }
 
@@ -364,7 +397,7 @@ impl Room {
             let scanner = Scanner::new(&watch, &mut known, &mut listings, depth);
             (scanner.run(births), known, listings)
         };
-        let Ok((scan, known, listings)) = self.pulse.aside(scan).await else {
+        let Ok((scan, known, listings)) = self.aside(scan).await else {
             // Whatever it met, the ledger still has what is known.
             self.remember().await?;
             return Ok(None);

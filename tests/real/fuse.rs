@@ -1,9 +1,11 @@
 //! File systems of which less is known than of a disk of this machine, as FUSE has them.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
+use crate::support::systemd::Systemd;
 use crate::support::{DELIVERY, Process, Room, begin, finish, lines, make, wait_until, watch};
 use crate::world::World;
 
@@ -78,6 +80,8 @@ fn a_file_system_that_hangs_holds_up_its_own_watches_only() {
     }
     let bindfs = Process::start(&mut world.script("exec bindfs -f base/data data"));
     wait_until(10, "it is mounted", || world.path("data/c").is_dir());
+    let limit = Some(Duration::from_secs(4));
+    let mut systemd = Systemd::of(&mut world.room, "@nbcourier-test-hangs", limit);
     world.room.start();
     make(&world.path("base/data/c"), "run_1", "{}");
     let mut wanted = vec!["c:run_1 ready delivered".to_owned()];
@@ -89,9 +93,19 @@ fn a_file_system_that_hangs_holds_up_its_own_watches_only() {
         wanted.push(format!("run_{number} ready delivered"));
         world.room.await_ledger(&wanted);
     }
+    systemd.await_status(20, |now| {
+        now.starts_with("not well: [watch.c]: a look at /")
+            && now.contains("/data/c takes more than 6 s")
+    });
+    let silence = systemd.longest_silence(3);
+    assert!(
+        silence < Duration::from_secs(2),
+        "the watchdog starves: {silence:?}"
+    );
     assert_eq!(world.room.stop(), 0, "it stops all the same");
     bindfs.signal(Signal::CONT);
     world.room.start();
+    systemd.await_status(20, |now| now.starts_with("all well: "));
     wanted.push("c:run_2 ready delivered".to_owned());
     world.room.await_ledger(&wanted);
 }

@@ -19,6 +19,7 @@ use serde_json::Value;
 mod detection;
 mod listener;
 pub mod secrets;
+pub mod systemd;
 pub use detection::*;
 pub use listener::{Listener, keep_secret};
 

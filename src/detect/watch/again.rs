@@ -130,13 +130,13 @@ impl Room {
             let doubt = |(place, row)| Doubt::of(&watch, place, row, limit);
             rows.into_iter().map(doubt).collect()
         };
-        Ok(self.pulse.aside(doubts).await.unwrap_or_default())
+        Ok(self.aside(doubts).await.unwrap_or_default())
     }
 
     /// A run that was given up is there again, unless it came under another name meanwhile.
     async fn comes_back(&mut self, row: RunRow) -> Result<(), LedgerError> {
         let path = row.path.clone();
-        let there = self.pulse.aside(move || path.exists()).await;
+        let there = self.aside(move || path.exists()).await;
         if !row.is_given_up() || !there.unwrap_or(false) {
             return Ok(());
         }
@@ -206,10 +206,7 @@ impl Room {
         self.give_up(&doubt.row).await?;
         let (watch, config) = (self.watch.clone(), self.context.config.clone());
         let (place, incarnation) = (doubt.place, doubt.row.incarnation + 1);
-        let fresh = self
-            .pulse
-            .aside(move || seen(&watch, &config, &place))
-            .await;
+        let fresh = self.aside(move || seen(&watch, &config, &place)).await;
         let Ok(fresh) = fresh else { return Ok(()) };
         let run = SeenRun {
             incarnation,
@@ -240,7 +237,7 @@ impl Room {
             return Ok(false);
         };
         let (path, row) = (run.path.clone(), former.clone());
-        let older = self.pulse.aside(move || is_older(&path, &row)).await;
+        let older = self.aside(move || is_older(&path, &row)).await;
         let copy = is_copy(&former, digest, (run.held, older.unwrap_or(false)));
         let Some(identity) = run.identity.clone().filter(|_| copy) else {
             return Ok(false);

@@ -40,10 +40,7 @@ impl Room {
         root: Option<&str>,
     ) -> Result<(), LedgerError> {
         let (watch, awaited, there) = (self.watch.clone(), row.awaited_at, places.len());
-        let judged = self
-            .pulse
-            .aside(move || judge(&watch, places, awaited))
-            .await;
+        let judged = self.aside(move || judge(&watch, places, awaited)).await;
         let Ok(judged) = judged else { return Ok(()) };
         let mut baseline = self.context.ledger.baseline(&self.watch.name).await?;
         let mut acquiring = Vec::new();
@@ -55,7 +52,7 @@ impl Room {
                     .map(|run| existing(&watch, &config, run))
                     .collect()
             };
-            let Ok(runs) = self.pulse.aside(runs).await else {
+            let Ok(runs) = self.aside(runs).await else {
                 return Ok(());
             };
             let mut runs: Vec<SeenRun> = runs;

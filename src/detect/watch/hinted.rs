@@ -94,7 +94,7 @@ impl Room {
             let place = |path: PathBuf| Some((Place(below(&watch, &path)?), found(&path)));
             runs.filter_map(place).collect()
         };
-        self.pulse.aside(places).await.unwrap_or_default()
+        self.aside(places).await.unwrap_or_default()
     }
 
     /// Whether a known name may stand for another run.

@@ -43,7 +43,7 @@ impl Room {
                 };
                 runs.into_iter().map(look).collect()
             };
-            let looked: Result<Vec<(Found, Pending)>, _> = self.pulse.aside(looks).await;
+            let looked: Result<Vec<(Found, Pending)>, _> = self.aside(looks).await;
             match looked {
                 Ok(looked) => self.record(looked).await?,
                 // Whatever a look met, the ledger still has them.

@@ -29,7 +29,7 @@ impl Room {
                     .map(|place| seen(&watch, &config, place))
                     .collect()
             };
-            if let Ok(runs) = self.pulse.aside(runs).await {
+            if let Ok(runs) = self.aside(runs).await {
                 self.see_runs(runs).await?;
                 // At once, so that a burst takes little memory.
                 self.look_at_due().await?;
@@ -129,7 +129,7 @@ impl Room {
     async fn tell_apart(&mut self, twin: Twin) -> Result<(), LedgerError> {
         let Twin { mut seen, known } = twin;
         let (path, identity) = (known.path.clone(), seen.identity.clone());
-        let same = self.pulse.aside(move || identity_of(&path) == identity);
+        let same = self.aside(move || identity_of(&path) == identity);
         let same = same.await.unwrap_or(true);
         let (acquiring, ignored) = (RunState::Acquiring, RunState::Ignored);
         if !same && known.state == acquiring.as_str() {

@@ -21,6 +21,7 @@ mod pattern;
 mod presets;
 pub mod secret;
 mod sheet;
+mod status;
 mod superfacility;
 mod swan;
 mod table;

@@ -61,6 +61,9 @@ pub struct Paces {
     pub heartbeat: Duration,
     /// Between two looks for runs whose history is too old.
     pub prune: Duration,
+    /// How long a request for the page may take to arrive; never scaled below 2 s, since who asks
+    /// may be slow too.
+    pub page: Duration,
     /// How long a trigger file must be unchanged.
     pub spool_settle: Duration,
     /// How long a trigger file that can't be parsed may still be in the writing.
@@ -96,6 +99,7 @@ impl Default for Paces {
             poll: seconds(5),
             heartbeat: seconds(2400),
             prune: seconds(3600),
+            page: seconds(10),
             spool_settle: seconds(2),
             spool_patience: seconds(30),
         }
@@ -124,6 +128,7 @@ impl Paces {
             poll: one(self.poll),
             heartbeat: one(self.heartbeat),
             prune: one(self.prune),
+            page: one(self.page).max(Duration::from_secs(2)),
             spool_settle: one(self.spool_settle),
             spool_patience: one(self.spool_patience),
         }

@@ -9,6 +9,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Context, Stop, exit};
+use crate::config::Config;
 use crate::config::checked::{Notebook, Watch};
 use crate::deliver::Chosen;
 use crate::detect;
@@ -114,6 +115,7 @@ pub(super) async fn run(context: &Context, arguments: &Arguments) -> Result<u8, 
     for table in &config.announcers {
         checks.push(announcer(table).await);
     }
+    checks.extend(page(&config).await);
     let ledger = context.ledger(&config).await.ok();
     if let Some(count) = arguments.replay {
         checks.extend(replay::run(context, &config, ledger.as_ref(), usize::from(count)).await);
@@ -225,6 +227,18 @@ fn spool(directory: &Path) -> Check {
             "make it with mode 2770, owned by the service's user and the group of those who drop files",
         ),
     }
+}
+
+/// The page, where it asks for a token.
+async fn page(config: &Config) -> Option<Check> {
+    let (address, token) = (config.listen?, config.read_token.as_ref()?);
+    Some(match token.read().await {
+        Ok(_) => {
+            let what = format!("http://{address}/ for those who have the token from {token}");
+            Check::ok("page", what)
+        }
+        Err(failure) => Check::failed("page", &failure, exit::REFUSED),
+    })
 }
 
 fn notebook(table: &Notebook) -> Check {

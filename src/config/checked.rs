@@ -39,6 +39,8 @@ pub struct Config {
     pub paces: Paces,
     /// Where the page is served; `None` is "off".
     pub listen: Option<SocketAddr>,
+    /// Whoever reads the page shows this token, if there is one.
+    pub read_token: Option<SecretRef>,
     /// Whom to ask, shown on the page and in the User-Agent.
     pub contact: Option<String>,
     /// `[watch.NAME]`.

@@ -1,6 +1,5 @@
 //! Which tables the files hold, and how they become a [`Config`].
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use toml::Spanned;
@@ -11,6 +10,7 @@ use super::destination::destination;
 use super::item::Item;
 use super::ledger::ledger;
 use super::sheet::Sheet;
+use super::status::status;
 use super::table::Table;
 use super::values::{names, object, path, pattern_text, some_time};
 use super::watch::watch;
@@ -94,11 +94,7 @@ fn general(main: &Table<'_>) -> Config {
     let state = daemon(main);
     let ledger = ledger(main.table("ledger"), &state);
     let retry = retry(main.table("retry"));
-    let status = main.table("status");
-    let usual = Some(SocketAddr::from(([127, 0, 0, 1], 8750)));
-    let listen = status.read("listen", listen).unwrap_or(usual);
-    let contact = status.read("contact", Item::text).map(str::to_owned);
-    status.finish();
+    let status = status(main.table("status"));
     Config {
         file: main.sheet.file.clone(),
         log: log.to_owned(),
@@ -106,8 +102,9 @@ fn general(main: &Table<'_>) -> Config {
         ledger,
         retry,
         paces: Paces::default(),
-        listen,
-        contact,
+        listen: status.listen,
+        read_token: status.read_token,
+        contact: status.contact,
         watches: vec![],
         spool: None,
         notebooks: vec![],
@@ -301,24 +298,6 @@ fn filter<'a>(item: &Item<'a>) -> Option<&'a str> {
         );
     }
     Some(text)
-}
-
-fn listen(item: &Item<'_>) -> Option<Option<SocketAddr>> {
-    let text = item.text()?;
-    if text == "off" {
-        return Some(None);
-    }
-    match text.parse::<SocketAddr>() {
-        Ok(address) if address.ip().is_loopback() => Some(Some(address)),
-        Ok(_) => {
-            let hint = "write \"127.0.0.1:8750\" and put a web server with a login before it";
-            item.no("this version serves the page on loopback only", hint)
-        }
-        Err(_) => item.no(
-            "`listen` is no address",
-            "write \"127.0.0.1:8750\" or \"off\"",
-        ),
-    }
 }
 
 fn usual_state() -> PathBuf {

@@ -235,6 +235,7 @@ fn a_secret_is_never_shown() {
         "ledger.url = postgres://nbc:§@db.example/nbc",
         "ledger.password = \"§\"",
         "ledger.password = { value = \"§\" }",
+        "status.read_token = \"§\"",
         "api_key = '§'",
     ];
     for way in ways {

@@ -62,13 +62,7 @@ impl Doors {
         pages.send_replace(page);
         controls.send_replace(control);
         if let Some((listener, closed)) = self.page.as_mut().and_then(|(door, _)| door.first()) {
-            let router = page::router(pages.subscribe());
-            tokio::spawn(async move {
-                let served = axum::serve(listener, router).with_graceful_shutdown(closed);
-                if let Err(error) = served.await {
-                    tracing::warn!(%error, "the page has ended");
-                }
-            });
+            tokio::spawn(page::serve(listener, pages.subscribe(), closed));
         }
         if let Some((listener, closed)) = self.control.as_mut().and_then(Door::first) {
             control::serve(listener, controls.subscribe(), closed);

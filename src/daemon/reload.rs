@@ -132,7 +132,11 @@ fn tables(config: &Config) -> Vec<(String, String)> {
         named("log", "", &config.log),
         named("ledger", "", &config.ledger.keep),
         named("retry", "", &config.retry),
-        named("status", "", &(&config.listen, &config.contact)),
+        named(
+            "status",
+            "",
+            &(&config.listen, &config.read_token, &config.contact),
+        ),
     ];
     all.extend(config.spool.iter().map(|spool| named("spool", "", spool)));
     all.extend(watches.map(|table| named("watch", &table.name, table)));

@@ -2,6 +2,7 @@
 //! deliveries, what answers at the doors.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
@@ -27,6 +28,8 @@ pub(super) struct Rooms {
     pub(super) announcing: announce::Context,
     detection: JoinSet<()>,
     armed: Option<oneshot::Receiver<()>>,
+    /// Whether the watches are set.
+    watching: Arc<AtomicBool>,
 }
 
 impl Rooms {
@@ -51,7 +54,8 @@ impl Rooms {
             let (ledger, health) = (context.ledger.clone(), context.health.clone());
             Arc::new(Desk::new(config.clone(), ledger, health, stopped).after(former))
         });
-        answer(house, &context, desk.clone());
+        let watching = Arc::new(AtomicBool::new(false));
+        answer(house, &context, (desk.clone(), watching.clone()));
         let mut detection = JoinSet::new();
         let armed = (house.only != Some(Only::Deliver)).then(|| {
             let (arm, armed) = oneshot::channel();
@@ -65,6 +69,7 @@ impl Rooms {
             announcing,
             detection,
             armed,
+            watching,
         }
     }
 
@@ -74,6 +79,7 @@ impl Rooms {
             // An error means that detection ended before it began, which its own log explains.
             let _ = armed.await;
         }
+        self.watching.store(true, Ordering::Relaxed);
     }
 
     /// Ends detection; deliveries that only wait are given back.
@@ -85,13 +91,18 @@ impl Rooms {
 }
 
 /// What answers at the doors.
-fn answer(house: &mut House, context: &detect::Context, desk: Option<Arc<Desk>>) {
+fn answer(
+    house: &mut House,
+    context: &detect::Context,
+    (desk, watching): (Option<Arc<Desk>>, Arc<AtomicBool>),
+) {
     let (own, board) = (house.health.clone(), context.health.clone());
     let (up_since, url) = (house.up_since, house.page.clone());
     let alive = move || Alive {
         up_since: Some(up_since),
         notices: [own.notices(), board.notices()].concat(),
         page: url.clone(),
+        watching: watching.load(Ordering::Relaxed),
     };
     let page = Page {
         config: context.config.clone(),

@@ -13,23 +13,6 @@ pub const OPEN: [JobState; 4] = [
 ];
 
 impl Ledger {
-    /// How many jobs of each destination are in this open state, of those that have any.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub async fn open_jobs(&self, state: JobState) -> Result<Vec<(String, i64)>, LedgerError> {
-        let work = async {
-            // In the statement itself, so that its index is used.
-            let sql = format!(
-                "SELECT destination, count(*) FROM jobs WHERE state = '{}' GROUP BY destination",
-                state.as_str()
-            );
-            let query = sqlx::query_as(sqlx::AssertSqlSafe(sql));
-            Ok(query.fetch_all(&self.read).await?)
-        };
-        self.engine.within(work).await
-    }
-
     /// When the oldest waiting job of each destination was made, milliseconds since 1970, UTC.
     ///
     /// # Errors

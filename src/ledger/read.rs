@@ -6,8 +6,10 @@ use sqlx::any::AnyRow;
 use sqlx::{FromRow, Row as _};
 
 use super::records::AT_ONCE;
+use super::select::like;
 use super::sql::Sql;
 use super::{Ledger, LedgerError};
+use crate::job::JobState;
 use crate::run::Parameters;
 
 /// A run as the ledger has it. Times are milliseconds since 1970, UTC.
@@ -93,6 +95,8 @@ pub struct JobRow {
     pub next_attempt_at: i64,
     /// When it was delivered.
     pub delivered_at: Option<i64>,
+    /// The hash of what was delivered, or is about to be.
+    pub sha256: Option<String>,
     /// Why it is not delivered.
     pub failure: Option<FailureRow>,
 }
@@ -119,6 +123,10 @@ pub struct Filter {
     pub since: Option<i64>,
     /// At most so many, the newest.
     pub limit: Option<i64>,
+    /// Only runs with this text in their name or parameters; `*` and `?` as in a pattern.
+    pub text: Option<String>,
+    /// Only runs older than the one of this number.
+    pub before: Option<i64>,
 }
 
 impl RunRow {
@@ -183,6 +191,7 @@ impl FromRow<'_, AnyRow> for JobRow {
             attempts: row.try_get("attempts")?,
             next_attempt_at: row.try_get("next_attempt_at")?,
             delivered_at: row.try_get("delivered_at")?,
+            sha256: row.try_get("sha256")?,
             failure,
         })
     }
@@ -203,6 +212,34 @@ impl FromRow<'_, AnyRow> for EventRow {
 const LATEST: &str = "NOT EXISTS (SELECT 1 FROM runs n WHERE n.watch = r.watch \
     AND n.name = r.name AND n.incarnation > r.incarnation)";
 
+/// Only runs in this state, or with a job in it; no state is a run's and a job's. The few jobs that
+/// are not delivered are found by their own indexes, which a bound value doesn't lead to.
+fn in_state(sql: &mut Sql, state: Option<&str>) {
+    let Some(state) = state else { return };
+    match JobState::ALL.iter().find(|job| job.as_str() == state) {
+        None => sql.push(" AND r.state = ").bind(state),
+        Some(JobState::Delivered) => sql.push(
+            " AND EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.id AND j.state = 'delivered')",
+        ),
+        Some(job) => sql
+            .push(" AND r.id IN (SELECT run FROM jobs WHERE state = '")
+            .push(job.as_str())
+            .push("')"),
+    };
+}
+
+/// Each engine takes what it knows for the other case of a letter.
+fn with_text(sql: &mut Sql, text: Option<&str>) {
+    let Some(text) = text else { return };
+    let shape = format!("%{}%", like(text));
+    for (before, column) in [(" AND (", "r.name"), (" OR ", "r.parameters")] {
+        sql.push(before).push("lower(").push(column);
+        sql.push(") LIKE lower(").bind(shape.clone());
+        sql.push(") ESCAPE '\\'");
+    }
+    sql.push(")");
+}
+
 impl Ledger {
     /// The runs asked for, newest first.
     ///
@@ -212,10 +249,10 @@ impl Ledger {
         self.engine
             .within(async {
                 let mut sql = Sql::new("SELECT * FROM runs r WHERE 1 = 1");
-                if let Some(state) = &filter.state {
-                    sql.push(" AND (r.state = ").bind(state);
-                    sql.push(" OR EXISTS (SELECT 1 FROM jobs j WHERE j.run = r.id AND j.state = ");
-                    sql.bind(state).push("))");
+                in_state(&mut sql, filter.state.as_deref());
+                with_text(&mut sql, filter.text.as_deref());
+                if let Some(before) = filter.before {
+                    sql.push(" AND r.id < ").bind(before);
                 }
                 if let Some(since) = filter.since {
                     sql.push(" AND r.seen_at >= ").bind(since);

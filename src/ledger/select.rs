@@ -114,7 +114,7 @@ impl Ledger {
 }
 
 /// The pattern as SQL's LIKE has it, with `\` as its escape.
-fn like(pattern: &str) -> String {
+pub(super) fn like(pattern: &str) -> String {
     let mut like = String::new();
     for c in pattern.chars() {
         match c {

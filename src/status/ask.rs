@@ -92,6 +92,7 @@ pub async fn answer(ledger: &Ledger, question: &Question) -> Result<Value, Refus
                 state: state.clone(),
                 since: *since,
                 limit: *limit,
+                ..Filter::default()
             };
             Value::Array(match words.is_empty() {
                 true => super::json::runs(ledger, &filter).await?,

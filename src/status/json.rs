@@ -75,7 +75,7 @@ pub async fn runs(ledger: &Ledger, filter: &Filter) -> Result<Vec<Value>, Ledger
 }
 
 /// The code of a ledger in trouble.
-const UNWRITABLE: &str = "ledger-unwritable";
+pub(super) const UNWRITABLE: &str = "ledger-unwritable";
 
 /// What only a running daemon knows.
 #[derive(Clone, Debug, Default)]
@@ -86,6 +86,8 @@ pub struct Alive {
     pub notices: Vec<Notice>,
     /// The page's URL.
     pub page: Option<String>,
+    /// Whether its watches are set.
+    pub watching: bool,
 }
 
 /// Health, watches, destinations and counts.

@@ -82,12 +82,10 @@ async fn figures(config: &Config, ledger: &Ledger) -> Result<Figures, LedgerErro
         now: ledger.now(),
         ..Figures::default()
     };
-    for state in OPEN {
-        let jobs = ledger.open_jobs(state).await?.into_iter();
-        figures
-            .jobs
-            .extend(jobs.map(|(name, count)| (name, state, count)));
-    }
+    let jobs = ledger.open_jobs().await?.into_iter();
+    figures
+        .jobs
+        .extend(jobs.map(|jobs| (jobs.destination, jobs.state, jobs.count)));
     let causes = ledger.causes().await?.into_iter();
     figures
         .held

@@ -1,23 +1,46 @@
-//! The plain page of runs, for a browser on this machine. Read-only.
+//! The status page and its JSON twin: read-only, for a browser on this machine, or beyond it with a
+//! token. Works without JavaScript; with it, what has changed appears by itself.
+//!
+//! Every page is made whole on the server. The script asks for it again with what it has seen, which
+//! costs one small query while nothing has happened.
+
+mod api;
+mod chart;
+mod door;
+mod find;
+mod frame;
+mod head;
+mod notebook;
+mod preview;
+mod rows;
+mod run;
+mod serve;
+mod snapshot;
+mod token;
+mod words;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Uri, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use serde_json::Value;
-use tokio::sync::watch;
+use maud::html;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
 
-use super::{json, metrics};
+use super::json;
 use crate::config::Config;
-use crate::ledger::{Filter, Ledger, LedgerError};
-
-/// Runs on the page and in `/api/v1/runs`.
-const SHOWN: i64 = 200;
+use crate::ledger::{Ledger, LedgerError, RunRow};
+use door::{Door, guard};
+use find::{Missing, asked, chosen, find};
+use frame::{Shown, answer, document, frame, machine, unreadable};
+use rows::About;
+use snapshot::{Asked, Overview};
+use token::Token;
+use words::Word;
 
 /// What the page reads.
 #[derive(Clone)]
@@ -30,161 +53,180 @@ pub struct Page {
     pub alive: Arc<dyn Fn() -> json::Alive + Send + Sync>,
 }
 
-/// Whatever the configuration is when somebody asks.
-impl FromRef<watch::Receiver<Self>> for Page {
-    fn from_ref(pages: &watch::Receiver<Self>) -> Self {
-        pages.borrow().clone()
+/// The page as it is served.
+struct Site {
+    page: Page,
+    /// One answer is made at a time, so that no number of readers takes the ledger or the machine
+    /// from detection and delivery.
+    turn: Semaphore,
+}
+
+/// Serves the newest of these pages until `closed`. Connections to a former one end with what they are
+/// asking.
+pub async fn serve(
+    listener: TcpListener,
+    mut pages: watch::Receiver<Page>,
+    closed: impl Future<Output = ()>,
+) {
+    tokio::pin!(closed);
+    loop {
+        let page = pages.borrow_and_update().clone();
+        let patience = page.config.paces.page;
+        let (_open, stop) = watch::channel(false);
+        tokio::select! {
+            () = serve::serve(&listener, (router(page), patience), stop) => return,
+            () = &mut closed => return,
+            changed = pages.changed() => if changed.is_err() { return },
+        }
     }
 }
 
-/// `/`, `/api/v1/runs`, `/metrics` and `/healthz`.
-pub fn router(pages: watch::Receiver<Page>) -> Router {
+fn router(page: Page) -> Router {
+    let door = Arc::new(Door {
+        token: page.config.read_token.clone().map(Token::new),
+        is_public: page.config.listen.is_some_and(|at| !at.ip().is_loopback()),
+    });
+    let site = Arc::new(Site {
+        page,
+        turn: Semaphore::new(1),
+    });
     Router::new()
         .route("/", get(index))
-        .route("/api/v1/runs", get(api_runs))
-        .route("/metrics", get(scrape))
+        .route("/latest", get(latest))
+        .route("/run/{id}", get(one))
+        .route("/runs/{*named}", get(named))
+        .route("/api/v1/runs", get(api::runs))
+        .route("/api/v1/runs/{*named}", get(api::run))
+        .route("/api/v1/status", get(api::status))
+        .route("/metrics", get(api::scrape))
+        .route("/readyz", get(api::ready))
+        .layer(middleware::from_fn_with_state(site.clone(), in_turn))
+        .with_state(site)
         .route("/healthz", get(async || "ok\n"))
-        .layer(middleware::from_fn(only_this_machine))
-        .with_state(pages)
+        .route(
+            "/page.css",
+            get(async || typed("text/css; charset=utf-8", include_str!("page.css"))),
+        )
+        .route(
+            "/page.js",
+            get(async || typed("text/javascript; charset=utf-8", include_str!("page.js"))),
+        )
+        .route(
+            "/icon.svg",
+            get(async || typed("image/svg+xml", include_str!("icon.svg"))),
+        )
+        .layer(middleware::from_fn_with_state(door, guard))
 }
 
-/// Refuses names that another web page may have pointed at this machine (DNS rebinding).
-async fn only_this_machine(headers: HeaderMap, request: Request, next: Next) -> Response {
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let local = matches!(name, "localhost" | "[::1]")
-        || name
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback());
-    if local {
-        return next.run(request).await;
-    }
-    (
-        StatusCode::FORBIDDEN,
-        "this page answers to 127.0.0.1, [::1] and localhost only\n",
-    )
-        .into_response()
+fn typed(kind: &'static str, text: &'static str) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, kind)], text)
 }
 
-async fn api_runs(State(page): State<Page>) -> Response {
-    match json::runs(&page.ledger, &shown()).await {
-        Ok(runs) => axum::Json(runs).into_response(),
+async fn in_turn(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    // It is never closed.
+    let _turn = site.turn.acquire().await;
+    next.run(request).await
+}
+
+async fn index(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -> Response {
+    answer(&site, &headers, overview(&site.page, asked(&uri))).await
+}
+
+async fn overview(page: &Page, asked: Asked) -> Result<Shown, LedgerError> {
+    let overview = Overview::read((&page.config, &page.ledger), (page.alive)(), asked).await?;
+    let contact = page.config.contact.as_deref();
+    let about = About {
+        now: overview.now,
+        contact,
+        watches: page.config.watches.len() > 1,
+        open: false,
+    };
+    let (symbol, _, sentence) = head::Verdict::of(&overview).told(overview.now);
+    let body = html! {
+        h1.hidden { "nbcourier: the runs of " (machine()) }
+        div role="status" { (head::band(&overview)) }
+        (head::troubles(&overview, contact))
+        (head::places(&overview, &page.config))
+        (chart::charts(&overview, &page.config))
+        (rows::runs(&overview, about))
+    };
+    Ok((format!("{symbol} {sentence}"), body))
+}
+
+/// The page of one run.
+async fn one(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Response {
+    let ledger = &site.page.ledger;
+    let run = match id.parse() {
+        Ok(id) => ledger.numbered(id).await,
+        Err(_) => Ok(None),
+    };
+    match run {
+        Ok(Some(run)) => answer(&site, &headers, of_run(&site.page, run)).await,
+        Ok(None) => Missing::unknown(&id).as_page(),
         Err(error) => unreadable(&error),
     }
 }
 
-async fn scrape(State(page): State<Page>) -> Response {
-    let format = [(header::CONTENT_TYPE, metrics::FORMAT)];
-    let text = metrics::text(&page.config, &page.ledger).await;
-    (format, text).into_response()
-}
-
-async fn index(State(page): State<Page>) -> Response {
-    let runs = json::runs(&page.ledger, &shown()).await;
-    let status = json::status(&page.config, &page.ledger, &(page.alive)()).await;
-    match (runs, status) {
-        (Ok(runs), Ok(status)) => {
-            let contact = page.config.contact.as_deref();
-            Html(document(&runs, &status, contact).into_string()).into_response()
-        }
-        (Err(error), _) | (_, Err(error)) => unreadable(&error),
-    }
-}
-
-fn shown() -> Filter {
-    Filter {
-        limit: Some(SHOWN),
-        ..Filter::default()
-    }
-}
-
-fn unreadable(error: &LedgerError) -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response()
-}
-
-fn document(runs: &[Value], status: &Value, contact: Option<&str>) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="refresh" content="5";
-                meta name="viewport" content="width=device-width";
-                title { "nbcourier" }
-                style { (PreEscaped(include_str!("page.css"))) }
-            }
-            body {
-                h1 { "nbcourier" }
-                (health(status))
-                (table(runs))
-                footer { "nbcourier " (text(&status["version"])) @if let Some(contact) = contact { " · " (contact) } }
-            }
-        }
-    }
-}
-
-fn health(status: &Value) -> Markup {
-    let troubles = status["health"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    html! {
-        @if troubles.is_empty() { p.well { "all well" } }
-        @for trouble in troubles {
-            p.trouble { (text(&trouble["what"])) br; b { "what to do: " } (text(&trouble["advice"])) }
-        }
-    }
-}
-
-fn table(runs: &[Value]) -> Markup {
-    html! {
-        table {
-            thead { tr { th { "run" } th { "seen" } th { "state" } th { "notebook" } } }
-            tbody {
-                @for run in runs {
-                    @let jobs = run["jobs"].as_array().map(Vec::as_slice).unwrap_or_default();
-                    @if jobs.is_empty() {
-                        tr { (lead(run)) td { (text(&run["state"])) " " (text(&run["reason"])) } td {} }
-                    }
-                    @for job in jobs { tr { (lead(run)) td class=(text(&job["state"])) { (sentence(job)) } td { (link(job)) } } }
-                }
-            }
-        }
-    }
-}
-
-fn lead(run: &Value) -> Markup {
-    html! { td { (text(&run["name"])) } td { (text(&run["seen_at"])) } }
-}
-
-fn sentence(job: &Value) -> Markup {
-    let word = match text(&job["state"]) {
-        "held" => "needs a person",
-        state => state,
+async fn of_run(page: &Page, run: RunRow) -> Result<Shown, LedgerError> {
+    let (jobs, events) = (
+        page.ledger.jobs(run.id).await?,
+        page.ledger.events(run.id).await?,
+    );
+    let about = About {
+        now: page.ledger.now(),
+        contact: page.config.contact.as_deref(),
+        watches: false,
+        open: true,
     };
-    let failure = &job["failure"];
-    html! {
-        (word)
-        @if !failure.is_null() {
-            ": " (text(&failure["what"])) br; b { "what to do: " } (text(&failure["advice"]))
-        }
-        @if !job["next_attempt_at"].is_null() && !failure.is_null() { " (next attempt " (text(&job["next_attempt_at"])) ")" }
+    let words: Vec<&str> = jobs.iter().map(|job| Word::of_job(job).row().1).collect();
+    let title = format!("{} {}", words::plain(&run.name), words.join(", "));
+    Ok((title, run::page(&run, &jobs, &events, about)))
+}
+
+async fn latest(State(site): State<Arc<Site>>) -> Response {
+    match snapshot::newest(&site.page.ledger).await {
+        Ok(Some(run)) => Redirect::to(&format!("/run/{}", run.id)).into_response(),
+        Ok(None) => Redirect::to("/").into_response(),
+        Err(error) => unreadable(&error),
     }
 }
 
-fn link(job: &Value) -> Markup {
-    html! {
-        @match job["url"].as_str() {
-            Some(url) => a href=(url) { (text(&job["path"])) },
-            None => (text(&job["path"])),
-        }
-        @if let Some(user) = job["user"].as_str() { " for " (user) }
+/// `NAME.ipynb` is the notebook, `NAME.html` shows it, `NAME` is the run's page. A name is a run's,
+/// `watch:name`, a `run` parameter or a job's id.
+async fn named(State(site): State<Arc<Site>>, Path(asked): Path<String>) -> Response {
+    let (name, kind) = match asked.rsplit_once('.') {
+        Some((name, kind @ ("ipynb" | "html"))) => (name, kind),
+        _ => (asked.as_str(), ""),
+    };
+    match find(&site.page.ledger, name).await {
+        Ok(run) if kind.is_empty() => Redirect::to(&format!("/run/{}", run.id)).into_response(),
+        Ok(run) => of_notebook(&site.page, &run, name, kind == "ipynb").await,
+        Err(missing) => missing.as_page(),
     }
 }
 
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
+async fn of_notebook(page: &Page, run: &RunRow, name: &str, download: bool) -> Response {
+    let jobs = match page.ledger.jobs(run.id).await {
+        Ok(jobs) => jobs,
+        Err(error) => return unreadable(&error),
+    };
+    let Some(job) = chosen(&jobs, name) else {
+        return notebook::missing(run, "this run has no notebook", "");
+    };
+    if run.pruned_at.is_some() {
+        let told = "the parameters of this run were forgotten (`[ledger] keep`)";
+        return notebook::missing(run, told, "open what was delivered");
+    }
+    match notebook::make((&page.config, &page.ledger), run, job).await {
+        Ok(made) if download => notebook::download(made, job),
+        Ok(made) => {
+            let body = notebook::page(&made, run, job, page.ledger.now());
+            document(frame((&words::plain(&run.name), None), body)).into_response()
+        }
+        Err(failure) => notebook::missing(run, &failure.what, failure.advice()),
+    }
 }

@@ -40,4 +40,5 @@ mod show;
 mod spool;
 mod starved;
 mod told;
+mod web;
 mod window;

@@ -43,4 +43,5 @@ mod superfacility;
 mod swan;
 mod tls;
 mod tokens;
+mod web;
 mod world;

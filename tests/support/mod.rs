@@ -265,6 +265,15 @@ impl Room {
         run
     }
 
+    /// Adds delivered runs to the ledger of a daemon that is stopped, by a program that is not ours.
+    pub fn fill(&self, count: u32) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/web/fill.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(self.path("state/ledger.db"));
+        let done = command.arg(count.to_string()).status();
+        assert!(done.expect("python3").success());
+    }
+
     /// All runs, as `runs --all --json` has them.
     pub fn runs(&self) -> Vec<Value> {
         let ended = self.run(&["runs", "--all", "--json"]);

@@ -54,7 +54,7 @@ pub fn assert_kept(room: &Room) {
             process.path().display()
         );
     }
-    for path in ["/", "/api/v1/status", "/metrics", "/healthz"] {
+    for path in ["/", "/run/1", "/api/v1/runs", "/api/v1/status", "/metrics"] {
         let shown = page(room, path).unwrap_or_default();
         assert!(!secrets.is_match(&shown), "a secret stands in {path}");
     }

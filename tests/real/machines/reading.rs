@@ -2,6 +2,7 @@
 
 use super::Site;
 use crate::support::make;
+use crate::support::secrets::page;
 
 #[test]
 fn with_all_daemons_down_the_ledger_can_be_read_from_every_machine() {
@@ -25,6 +26,33 @@ fn with_all_daemons_down_the_ledger_can_be_read_from_every_machine() {
         assert_eq!(show.json()["jobs"][0]["state"], "delivered");
         let show = machine.room.run(&["show", "run_000001"]);
         assert!(show.out.contains("delivered"), "{show:?}");
+    }
+}
+
+#[test]
+fn the_page_of_each_machine_shows_the_runs_of_all() {
+    let site = Site::new();
+    let mut machine = site.machine("", &site.detecting("h1"));
+    let mut other = site.machine("deliver", &site.detecting("h1"));
+    machine.room.start();
+    other.room.start();
+    make(&machine.room.path("data"), "run_000001", "{\"energy\": 1}");
+    site.await_delivered(1, 20);
+    for (path, shown) in [
+        ("/", "all well"),
+        ("/?q=RUN_000001&state=delivered&before=9", "delivered"),
+        ("/?state=held", "No run is like that"),
+        ("/run/1", "first seen"),
+        ("/runs/run_000001.html", "parameters of this run"),
+        ("/api/v1/runs/h1:run_000001", "\"events\""),
+        ("/readyz", "ready"),
+    ] {
+        for room in [&machine.room, &other.room] {
+            let answer = page(room, path).expect("the page");
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            let well = answer.starts_with("HTTP/1.1 200") && answer.contains(shown);
+            assert!(well, "{path}: {answer}");
+        }
     }
 }
 

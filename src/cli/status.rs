@@ -104,6 +104,20 @@ impl Seen {
         }
     }
 
+    /// What is wrong with the configuration of a daemon that runs, unless it says so itself.
+    fn mistake(&self) -> Option<String> {
+        let (_, stop) = (self.status["up_since"].as_str()?, self.trouble.as_ref()?);
+        let mut health = self.status["health"].as_array().into_iter().flatten();
+        if health.any(|trouble| trouble["code"] == "reload-refused") {
+            return None;
+        }
+        let first = stop.message.lines().next().unwrap_or_default();
+        let first = first.strip_prefix("error: ").unwrap_or(first);
+        Some(format!(
+            "! the configuration's files have mistakes now: {first}"
+        ))
+    }
+
     /// Health first, then the last runs, in lines of at most this width.
     fn lines(&self, up: &str, width: usize) -> Vec<String> {
         let status = &self.status;
@@ -113,9 +127,7 @@ impl Seen {
             .unwrap_or_default();
         let version = text(&status["version"]);
         let mut lines = output::wrapped(&format!("nbcourier {version} · {up}{page}"), width);
-        if let (Some(_), Some(stop)) = (status["up_since"].as_str(), &self.trouble) {
-            let first = stop.message.lines().next().unwrap_or_default();
-            let what = format!("! the configuration's files have mistakes now: {first}");
+        if let Some(what) = self.mistake() {
             lines.extend(output::wrapped(&what, width));
             let advice = "  what to do: see `nbcourier check --offline`; the daemon goes on with the former one";
             lines.extend(output::wrapped(advice, width));

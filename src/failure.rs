@@ -193,7 +193,7 @@ codes! {
     ParameterUnknown "parameter-unknown" Hold(Probe::Try), Job, "declare it in the template's `parameters` cell, and delivery goes on by itself; or set `unknown_parameters`, then `nbcourier reload`";
     ParameterMissing "parameter-missing" Hold(Probe::Restart), Job, "correct the placeholder: in the configuration, then `nbcourier reload`, or in the template, then `nbcourier retry --held`; or deliver by hand with `nbcourier submit PATH -p NAME VALUE`";
     ParameterInvalid "parameter-invalid" Hold(Probe::Restart), Job, "rename the parameter or correct its value at its source, then `nbcourier retry` the run";
-    NameUnusable "name-unusable" Hold(Probe::Restart), Job, "set a shorter `name` or `directory` (at most 200 bytes for each name), then `nbcourier reload`";
+    NameUnusable "name-unusable" Hold(Probe::Restart), Job, "set another `name` or `directory` (at most 200 bytes for each name), then `nbcourier reload`";
     DestinationRemoved "destination-removed" Hold(Probe::Restart), Destination, "put the table back into the configuration, then `nbcourier reload`; or `nbcourier skip --held` what waits for it";
     NotebookRemoved "notebook-removed" Hold(Probe::Restart), Notebook, "put the table back into the configuration, then `nbcourier reload`; or `nbcourier skip --held` what waits for it";
     MassChange "mass-change" Hold(Probe::Person), Job, "see `nbcourier runs --state held`: `nbcourier retry --held` delivers them, `nbcourier skip RUN` never does";

@@ -1,8 +1,10 @@
 //! What can be read and what can't be done while no daemon runs.
 
 use super::Site;
-use crate::support::make;
+use crate::hub::request;
+use crate::link::Way;
 use crate::support::secrets::page;
+use crate::support::{make, wait_until};
 
 #[test]
 fn with_all_daemons_down_the_ledger_can_be_read_from_every_machine() {
@@ -53,6 +55,20 @@ fn the_page_of_each_machine_shows_the_runs_of_all() {
             let well = answer.starts_with("HTTP/1.1 200") && answer.contains(shown);
             assert!(well, "{path}: {answer}");
         }
+    }
+    let status = other.room.run(&["status", "--json"]).json();
+    let base = status["page"].as_str().expect("a page").to_owned();
+    let is = |path: &str, code| request("GET", &format!("{base}{path}"), "", "").0 == code;
+    other.link.cut(Way::Refused);
+    for path in ["", "run/1", "api/v1/runs", "readyz"] {
+        wait_until(30, "the page says that the ledger is away", || {
+            is(path, 503)
+        });
+    }
+    assert!(is("healthz", 200), "the process lives");
+    other.link.heal();
+    for path in ["", "readyz"] {
+        wait_until(30, "all is there again", || is(path, 200));
     }
 }
 

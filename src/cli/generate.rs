@@ -83,7 +83,7 @@ mod tests {
         assert!(pages.len() > 10 && pages.contains_key("nbcourier-init.1"));
         let hidden = pages.keys().any(|name| name.contains("generate"));
         assert!(!hidden, "{:?}", pages.keys());
-        compare("packages/man", &pages);
+        compare("systemd/packages/man", &pages);
     }
 
     #[test]
@@ -94,6 +94,6 @@ mod tests {
             ("nbcourier.fish", Shell::Fish),
         ];
         let made = shells.map(|(name, shell)| (name.to_owned(), completion(shell)));
-        compare("packages/completions", &Files::from(made));
+        compare("systemd/packages/completions", &Files::from(made));
     }
 }

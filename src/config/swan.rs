@@ -1,7 +1,7 @@
 //! `profile = "swan"`: the options that CERN SWAN takes over REST, checked before they are sent.
 //!
-//! SWAN checks none of them itself: each mistake is answered `500 error` without a reason, or gives
-//! a server that never comes up. Names and types are those of `SwanSpawner` 1.2.55.
+//! SWAN checks none of them itself: each mistake is answered `500 error`, with a word of the reason in
+//! the start's progress at most, or gives a server that never comes up. Names and types are those of `SwanSpawner` 1.2.55.
 
 use std::path::Path;
 

@@ -14,7 +14,6 @@ mod chaos;
 mod clock;
 mod commands;
 mod echo;
-mod group;
 mod hostile;
 mod init;
 mod kill;

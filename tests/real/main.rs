@@ -16,6 +16,7 @@ mod disk;
 mod examples;
 mod faults;
 mod fuse;
+mod group;
 mod handover;
 mod hub;
 mod journal;

@@ -63,7 +63,8 @@ impl Swan {
     pub(super) fn table(&self, project: &str, token: &str) -> String {
         let auth = match &self.keytab {
             Some(keytab) => format!("auth.kerberos = {{ keytab = {} }}", quoted(keytab)),
-            None => token.to_owned(),
+            // SWAN forgets a person who is idle for hours, and the token with them.
+            None => format!("{token}\nkeep_alive = true"),
         };
         format!(
             "hub = {}\nprofile = \"swan\"                          # spawn_options are checked before they are sent\n\

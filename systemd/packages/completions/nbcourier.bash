@@ -37,6 +37,9 @@ _nbcourier() {
             nbcourier,init)
                 cmd="nbcourier__subcmd__init"
                 ;;
+            nbcourier,reload)
+                cmd="nbcourier__subcmd__reload"
+                ;;
             nbcourier,render)
                 cmd="nbcourier__subcmd__render"
                 ;;
@@ -100,6 +103,9 @@ _nbcourier() {
             nbcourier__subcmd__help,init)
                 cmd="nbcourier__subcmd__help__subcmd__init"
                 ;;
+            nbcourier__subcmd__help,reload)
+                cmd="nbcourier__subcmd__help__subcmd__reload"
+                ;;
             nbcourier__subcmd__help,render)
                 cmd="nbcourier__subcmd__help__subcmd__render"
                 ;;
@@ -137,7 +143,7 @@ _nbcourier() {
 
     case "${cmd}" in
         nbcourier)
-            opts="-c -q -v -h -V --config --json --quiet --verbose --color --help --version daemon init check status runs show retry skip submit backup restore render demo generate help"
+            opts="-c -q -v -h -V --config --json --quiet --verbose --color --help --version daemon init check status runs show retry skip submit reload backup restore render demo generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -417,7 +423,7 @@ _nbcourier() {
             return 0
             ;;
         nbcourier__subcmd__help)
-            opts="daemon init check status runs show retry skip submit backup restore render demo generate help"
+            opts="daemon init check status runs show retry skip submit reload backup restore render demo generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -543,6 +549,20 @@ _nbcourier() {
             return 0
             ;;
         nbcourier__subcmd__help__subcmd__init)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nbcourier__subcmd__help__subcmd__reload)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -723,6 +743,32 @@ _nbcourier() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        nbcourier__subcmd__reload)
+            opts="-c -q -v -h --config --json --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -975,7 +1021,7 @@ _nbcourier() {
             return 0
             ;;
         nbcourier__subcmd__status)
-            opts="-c -q -v -h --config --json --quiet --verbose --color --help"
+            opts="-c -q -v -h --watch --config --json --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -62,10 +62,15 @@ fn failure(room: &Room, destination: &str, code: &str) -> Value {
 }
 
 /// Users, options sent as they are, and what is said of their failure.
-fn wrong() -> [(&'static str, String, &'static str); 5] {
+fn wrong() -> Vec<(&'static str, String, &'static str)> {
     let typed = "spawn_options = { LCG-rel = \"LCG_98python3\", platform = \"x\", \
         scriptenv = \"none\", ncores = 2, memory = \"8G\", spark-cluster = \"none\" }";
-    [
+    let well = today("cores = 2, memory = \"8G\", gpu = \"none\"");
+    let without = |part: &str| {
+        assert!(well.contains(part), "{part}");
+        well.replace(part, "")
+    };
+    vec![
         ("bob", typed.into(), "today's name: cores = 2"),
         (
             "carol",
@@ -86,6 +91,32 @@ fn wrong() -> [(&'static str, String, &'static str); 5] {
             "frank",
             today("cores = 2, memory = \"8G\""),
             "`gpu` is missing",
+        ),
+        (
+            "bob",
+            today("cores = 2, memory = \"8\", gpu = \"none\""),
+            "SWAN takes `memory` with a unit",
+        ),
+        (
+            "carol",
+            without("software_source = \"lcg\", "),
+            "needs `software_source`",
+        ),
+        ("dave", without("lcg = \"LCG_110_swan\", "), "needs `lcg`"),
+        (
+            "erin",
+            without("platforms = \"x86_64-el9-gcc13-opt\", "),
+            "needs `platforms`",
+        ),
+        (
+            "frank",
+            without("scriptenv = \"\", "),
+            "`scriptenv` is missing",
+        ),
+        (
+            "bob",
+            without("use-jupyterlab = \"checked\", "),
+            "`use-jupyterlab` is missing",
         ),
     ]
 }
@@ -110,10 +141,11 @@ fn every_wrong_request_for_a_server_is_told_with_its_cause_and_the_right_ones_ar
     right.start();
     right.make_run(1);
     the_last_choice_is_repeated(&swan, &right);
+    let rows = &wrong();
     std::thread::scope(|scope| {
-        for row in wrong() {
-            let swan = &swan;
-            scope.spawn(move || a_mistake_is_told(swan, &row));
+        for user in ["bob", "carol", "dave", "erin", "frank"] {
+            let (swan, own) = (&swan, rows.iter().filter(move |row| row.0 == user));
+            scope.spawn(move || own.for_each(|row| a_mistake_is_told(swan, row)));
         }
     });
     what_waits_says_for_what(&swan);

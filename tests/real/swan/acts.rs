@@ -91,24 +91,6 @@ impl Swan {
         request(method, &format!("{}/hub/api/{path}", self.url), token, body)
     }
 
-    /// The contents API of a user's server.
-    pub fn contents(
-        &self,
-        method: &str,
-        user: &str,
-        path: &str,
-        token: &str,
-        body: &Value,
-    ) -> (u16, Value) {
-        let url = format!("{}/user/{user}/api/contents/{path}", self.url);
-        let body = if body.is_null() {
-            String::new()
-        } else {
-            body.to_string()
-        };
-        request(method, &url, token, &body)
-    }
-
     /// A user's space, where EOS would be.
     pub fn home(&self, user: &str) -> PathBuf {
         self.path("eos/user").join(&user[..1]).join(user)
@@ -172,16 +154,6 @@ impl Swan {
         command.args(["-u", &format!("{}{below}", self.url), "-o"]);
         command.arg(file).args(["-s", self.host()]);
         ended(command.envs(self.client(user)))
-    }
-
-    /// The same by `cern-sso-cli`, which wants tickets.
-    pub fn cli_cookies(&self, user: &str, below: &str, file: &Path) -> Ended {
-        let mut command = Self::program("cern-sso-cli");
-        command.args(["cookie", "--use-ccache", "--force", "--krb5-config"]);
-        command.arg(self.path("krb5.conf"));
-        command.args(["--auth-host", self.host()]);
-        command.args(["--url", &format!("{}{below}", self.url)]);
-        ended(command.arg("--file").arg(file).envs(self.client(user)))
     }
 
     /// The single sign-on as the tools are told of it.

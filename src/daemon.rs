@@ -66,15 +66,7 @@ struct House {
 /// Only what makes running senseless: the state directory or ledger can't be used, or another
 /// daemon uses it. A hub, a token, a template, a watch directory that is bad never is.
 pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, LedgerError> {
-    let lock = StateLock::take(&config.state)?;
-    let location = location(&config).await?;
-    if let Location::File(file) = &location {
-        ledger::complete_restore(file)?;
-    }
-    let ledger = Ledger::open(&location).await?;
-    if only != Some(Only::Detect) {
-        ledger.take_back().await?;
-    }
+    let (lock, ledger) = open(&config, only).await?;
     let (reloads, asked) = mpsc::channel(1);
     let health = Arc::new(Health::default());
     let pace = config.paces.poll;
@@ -115,6 +107,20 @@ pub async fn start(config: Arc<Config>, only: Option<Only>) -> Result<Running, L
         asked,
         _lock: lock,
     })
+}
+
+/// The ledger, for this process alone where it lies in the state directory.
+async fn open(config: &Config, only: Option<Only>) -> Result<(StateLock, Ledger), LedgerError> {
+    let lock = StateLock::take(&config.state)?;
+    let location = location(config).await?;
+    if let Location::File(file) = &location {
+        ledger::complete_restore(file)?;
+    }
+    let ledger = Ledger::open(&location).await?;
+    if only != Some(Only::Detect) {
+        ledger.take_back().await?;
+    }
+    Ok((lock, ledger))
 }
 
 /// Where the ledger of this configuration lies.

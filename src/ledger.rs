@@ -205,7 +205,7 @@ impl Ledger {
 
     /// Begins a transaction that writes; there is one at a time, wherever.
     async fn begin(&self) -> Result<Transaction<'static, Any>, LedgerError> {
-        Ok(self.write.begin_with(self.engine.begin()).await?)
+        Ok(self.engine.begin(&self.write).await?)
     }
 
     /// Runs one statement that writes; how many rows it changed.

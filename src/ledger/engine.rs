@@ -10,7 +10,7 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::pool::PoolOptions;
-use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Executor as _, Transaction};
 use url::Url;
 
 use super::LedgerError;
@@ -197,13 +197,21 @@ fn pool(engine: Engine, most: u32, setup: &'static str) -> PoolOptions<Any> {
 }
 
 impl Engine {
-    /// Begins a transaction that writes.
-    pub(super) fn begin(self) -> &'static str {
-        match self {
-            Self::Sqlite => "BEGIN IMMEDIATE",
-            // The number is "nbcl" and belongs to no other program's lock.
-            Self::Postgres => "BEGIN; SELECT pg_advisory_xact_lock(1852990316)",
+    /// Begins a transaction that writes; there is one at a time, wherever.
+    pub(super) async fn begin(
+        self,
+        pool: &AnyPool,
+    ) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        if self == Self::Sqlite {
+            return pool.begin_with("BEGIN IMMEDIATE").await;
         }
+        let mut transaction = pool.begin().await?;
+        // Not in one statement with BEGIN: if that were given up or failed, sqlx would take the
+        // connection for one without a transaction, and use it again as it is, for ever. The number
+        // is "nbcl" and belongs to no other program's lock.
+        let lock = "SELECT pg_advisory_xact_lock(1852990316)";
+        transaction.execute(lock).await?;
+        Ok(transaction)
     }
 
     /// The time by the database, milliseconds since 1970, UTC.

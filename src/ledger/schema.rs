@@ -236,7 +236,7 @@ const WORDS: &[(&str, &str)] = &[
 /// Brings the ledger to today's schema, each step in one transaction.
 pub(super) async fn migrate(pool: &AnyPool, engine: Engine) -> Result<(), LedgerError> {
     loop {
-        let mut transaction = pool.begin_with(engine.begin()).await?;
+        let mut transaction = engine.begin(pool).await?;
         if engine == Engine::Postgres {
             let sql = "CREATE TABLE IF NOT EXISTS nbcourier (version BIGINT NOT NULL)";
             transaction.execute(sql).await?;

@@ -111,3 +111,25 @@ fn a_wrong_password_is_told_by_its_place_and_never_shown() {
     assert!(!shown(&arguments, &site.postgres.password));
     assert!(!shown(&machine.room.log(), &site.postgres.password));
 }
+
+#[test]
+fn a_lock_that_somebody_holds_for_longer_than_a_statement_may_take_stops_nobody_for_good() {
+    let site = Site::new();
+    let mut machine = site.machine("", &site.detecting("h1"));
+    machine.room.start();
+    std::thread::scope(|scope| {
+        // A statement may take 30 s.
+        scope.spawn(|| {
+            let hold = "SELECT pg_advisory_lock(1852990316), pg_sleep(33)";
+            site.postgres.sql(hold);
+        });
+        for number in 0..33 {
+            let data = machine.room.path("data");
+            make(&data, &format!("run_{number:06}"), "{\"energy\": 1}");
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
+    site.await_delivered(33, 20);
+    site.assert_delivered_once();
+    assert_eq!(machine.room.stop(), 0);
+}

@@ -3,7 +3,7 @@
 //! Each question costs what is open or recent, never the whole history: its words for states stand
 //! in the SQL itself, since only those lead to the partial indexes.
 
-use super::read::{JobRow, RunRow};
+use super::read::JobRow;
 use super::sql::Sql;
 use super::{Ledger, LedgerError, OPEN};
 use crate::job::JobState;
@@ -175,17 +175,6 @@ impl Ledger {
             sql.all(&mut db).await
         };
         self.engine.within(rows).await
-    }
-
-    /// The run of a job.
-    ///
-    /// # Errors
-    /// When the ledger can't be read.
-    pub async fn run_of_job(&self, uid: &str) -> Result<Option<RunRow>, LedgerError> {
-        let sql = "SELECT r.* FROM jobs j JOIN runs r ON r.id = j.run WHERE j.uid = $1";
-        let query = sqlx::query_as(sql).bind(uid);
-        let row = async { Ok(query.fetch_optional(&self.read).await?) };
-        self.engine.within(row).await
     }
 
     /// An error if the ledger can't be written now. Changes nothing.

@@ -213,7 +213,7 @@ async fn listed(ledger: &Ledger, word: &str) -> Result<Vec<Named>, Refused> {
 }
 
 /// The one run that a word means.
-async fn one(ledger: &Ledger, word: &str) -> Result<RunRow, Refused> {
+pub(super) async fn one(ledger: &Ledger, word: &str) -> Result<RunRow, Refused> {
     let mut found = ledger.find(word).await?;
     match (found.len(), found.pop()) {
         (1, Some(run)) => Ok(run),

@@ -8,6 +8,7 @@ use super::frame::{document, frame};
 use super::snapshot::Asked;
 use super::words::{Word, sentence};
 use crate::ledger::{JobRow, Ledger, LedgerError, RunRow};
+use crate::status::ask::{Refused, one};
 
 /// Longer names in an address are no run's, bytes.
 const LONGEST_NAME: usize = 1000;
@@ -47,23 +48,12 @@ pub(super) async fn find(ledger: &Ledger, name: &str) -> Result<RunRow, Missing>
     if name.len() > LONGEST_NAME {
         return Err(Missing::unknown("this name"));
     }
-    if let Some(run) = ledger.run_of_job(name).await? {
-        return Ok(run);
-    }
-    let mut found = ledger.find(name).await?;
-    match (found.pop(), found.len()) {
-        (Some(run), 0) => Ok(run),
-        (None, _) => Err(Missing::unknown(name)),
-        (Some(run), _) => {
-            found.push(run);
-            let all: Vec<String> = found
-                .iter()
-                .map(|run| format!("{}:{}", run.watch, run.name))
-                .collect();
-            let told = format!("`{name}` may be {}", all.join(" or "));
-            Err(Missing(StatusCode::MULTIPLE_CHOICES, told))
+    one(ledger, name).await.map_err(|refused| match refused {
+        Refused::Ledger(error) => error.into(),
+        Refused::Words { message, hint } => {
+            Missing(StatusCode::NOT_FOUND, format!("{message}; {hint}"))
         }
-    }
+    })
 }
 
 /// Why there is no run to show.
